@@ -6,7 +6,6 @@ Ground floor: standard library only.
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -141,7 +140,7 @@ class EventLog:
             time.sleep(poll_seconds)
 
     def end_position(self) -> int:
-        return os.path.getsize(self.path) if self.path.exists() else 0
+        return self.path.stat().st_size if self.path.exists() else 0
 
 
 @dataclass(frozen=True)

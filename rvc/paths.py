@@ -103,8 +103,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only their owner can read
+        temporary.replace(path)
         _flush_folder(path.parent)
     except OSError as error:
         raise storage_error(path, error) from error

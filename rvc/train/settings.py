@@ -37,7 +37,8 @@ class ModelSettings(Settings):
     pitch_guidance: bool = option(True, advanced=True, help="Guide the voice by pitch. Needed for singing.")
     vocoder: Literal["HiFi-GAN"] = option("HiFi-GAN", advanced=True, help="The network that makes the waveform.")
     model_size: Literal["standard", "tiny"] = option(
-        "standard", advanced=True, help="tiny: a small network that trains in seconds, to try the studio. Its voices load everywhere but sound rough.")
+        "standard", advanced=True,
+        help="tiny: a small network that trains in seconds, to try the studio. Its voices load everywhere but sound rough.")
 
 
 class FitSettings(Settings):

@@ -1,0 +1,96 @@
+"""The critics of the vocoder (Kong et al., HiFi-GAN, 2020): one looks at the waveform, the others fold it at prime periods.
+
+RVC trains with one scale and the periods below; the attribute names are the file format. A version is a row of ``_PERIODS``;
+another kind of critic is another subclass of ``Critic``.
+
+Dimensions: B batch, N samples, P period.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+from torch.nn.utils.parametrizations import weight_norm
+
+from rvc.errors import FormatError
+from rvc.models.layers import LEAKY_SLOPE
+
+_PERIODS = {"v1": (2, 3, 5, 7, 11, 17), "v2": (2, 3, 5, 7, 11, 17, 23, 37)}
+
+
+@dataclass(frozen=True)
+class DiscriminatorOutput:
+    """One critic's opinion: ``score`` (B, ·), near 1 for what it takes for real, and its layers' outputs, the last one included."""
+
+    score: Tensor
+    feature_maps: list[Tensor]
+
+
+class Critic(nn.Module):
+    """Convolutions with a leaky ReLU after each but the last."""
+
+    def __init__(self, convs: list[nn.Module], conv_post: nn.Module) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(weight_norm(conv) for conv in convs)
+        self.conv_post = weight_norm(conv_post)
+
+    def forward(self, audio: Tensor) -> DiscriminatorOutput:
+        x = self.seen(audio)
+        feature_maps = []
+        for conv in self.convs:
+            x = leaky_relu(conv(x), LEAKY_SLOPE)
+            feature_maps.append(x)
+        x = self.conv_post(x)
+        return DiscriminatorOutput(x.flatten(1), [*feature_maps, x])
+
+    def seen(self, audio: Tensor) -> Tensor:
+        """What the first convolution gets of (B, 1, N)."""
+        return audio
+
+
+class ScaleCritic(Critic):
+    """Grouped convolutions over the waveform as it is."""
+
+    def __init__(self, width: float) -> None:
+        first = max(4, round(16 * width) // 4 * 4)  # groups of four channels must come out even
+        widths = [first * 4**i for i in range(4)]
+        convs: list[nn.Module] = [nn.Conv1d(1, first, 15, padding=7)]
+        for channels, out in zip(widths, [*widths[1:], widths[-1]], strict=True):
+            convs.append(nn.Conv1d(channels, out, 41, 4, padding=20, groups=channels // 4))
+        convs.append(nn.Conv1d(widths[-1], widths[-1], 5, padding=2))
+        super().__init__(convs, nn.Conv1d(widths[-1], 1, 3, padding=1))
+
+
+class PeriodCritic(Critic):
+    """Convolutions along each of the P interleaved subsequences of the waveform."""
+
+    def __init__(self, period: int, width: float) -> None:
+        widths = [1, *(max(1, round(channels * width)) for channels in (32, 128, 512, 1024, 1024))]
+        strides = (3, 3, 3, 3, 1)
+        convs: list[nn.Module] = [
+            nn.Conv2d(channels, out, (5, 1), (stride, 1), padding=(2, 0))
+            for channels, out, stride in zip(widths[:-1], widths[1:], strides, strict=True)
+        ]
+        super().__init__(convs, nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
+        self.period = period
+
+    def seen(self, audio: Tensor) -> Tensor:
+        missing = -audio.shape[-1] % self.period
+        if missing:
+            audio = pad(audio, (0, missing), "reflect")
+        return audio.unflatten(-1, (-1, self.period))  # (B, 1, N/P, P)
+
+
+class Discriminator(nn.Module):
+    """All critics of a version. ``width`` scales the channels: 1 is the published network, less makes the tiny one."""
+
+    def __init__(self, version: str, width: float = 1.0) -> None:
+        super().__init__()
+        if version not in _PERIODS:
+            raise FormatError(f"The {version} discriminator is not part of this program; there are {' and '.join(_PERIODS)}.")
+        periods = (PeriodCritic(period, width) for period in _PERIODS[version])
+        self.discriminators = nn.ModuleList([ScaleCritic(width), *periods])
+
+    def forward(self, audio: Tensor) -> list[DiscriminatorOutput]:
+        """audio (B, 1, N)"""
+        return [critic(audio) for critic in self.discriminators]

@@ -1,0 +1,151 @@
+"""The whole voice: a conditional VAE whose decoder is a vocoder (Kim et al., VITS, 2021, with content features instead of text).
+
+Attribute names are the file format: ``enc_p`` encodes content and pitch, ``enc_q`` the recording (training only), ``flow`` joins
+their latent frames, ``dec`` makes the waveform, ``emb_g`` is the table of speakers.
+
+Dimensions: B batch, T frames (100 a second), F content channels, S spectrogram bins, Z latent channels, N = T·hop samples.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from rvc.models.config import ModelConfig
+from rvc.models.encoders import ContentEncoder, PosteriorEncoder, standard_normal
+from rvc.models.flow import Flow
+from rvc.models.hifigan import HiFiGAN
+from rvc.models.nsf import NSFHiFiGAN, phase_after
+
+NOISE_SCALE = 0.66666  # spread of the latent noise that RVC infers with
+
+
+@dataclass(frozen=True)
+class SynthesizerOutput:
+    """One training pass. ``audio`` (B, 1, segment_samples) belongs to the frames from ``slice_starts`` (B,) on; the rest is (B, ·, T)."""
+
+    audio: Tensor
+    slice_starts: Tensor
+    content_mask: Tensor
+    spec_mask: Tensor
+    z: Tensor
+    z_p: Tensor
+    mean_p: Tensor
+    log_std_p: Tensor
+    mean_q: Tensor
+    log_std_q: Tensor
+
+
+class Synthesizer(nn.Module):
+    """``posterior=False`` leaves out ``enc_q``: what exported voices hold."""
+
+    def __init__(self, config: ModelConfig, *, posterior: bool = True) -> None:
+        super().__init__()
+        self.config = config
+        self.enc_p = ContentEncoder(config)
+        self.dec = NSFHiFiGAN(config) if config.pitch_guidance else HiFiGAN(config)
+        if posterior:
+            self.enc_q = PosteriorEncoder(config)
+        self.flow = Flow(config)
+        self.emb_g = nn.Embedding(config.n_speakers, config.gin_channels)
+
+    def forward(
+        self,
+        *,
+        content: Tensor,
+        lengths: Tensor,
+        coarse: Tensor | None,
+        f0_hz: Tensor | None,
+        spec: Tensor,
+        spec_lengths: Tensor,
+        speaker_id: Tensor,
+    ) -> SynthesizerOutput:
+        """A training pass: encode the recording, and decode a random slice of it.
+
+        content (B, T, F), coarse and f0_hz (B, T) or None without pitch guidance, spec (B, S, T) linear magnitudes; lengths and
+        speaker_id (B,). T is at least ``config.segment_frames``: shorter clips are padded by the caller.
+        """
+        g = self._speaker(speaker_id)
+        prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
+        posterior = self.enc_q(spec, spec_lengths, g)
+        z = posterior.sample(standard_normal(posterior.mean))
+        z_p = self.flow(z, posterior.mask, g)
+        starts = _random_starts(spec_lengths, self.config.segment_frames)
+        z_slice = frames_from(z, starts, self.config.segment_frames)
+        f0_slice = None if f0_hz is None else frames_from(f0_hz, starts, self.config.segment_frames)
+        return SynthesizerOutput(
+            audio=self._decoded(z_slice, g, f0_slice),
+            slice_starts=starts,
+            content_mask=prior.mask,
+            spec_mask=posterior.mask,
+            z=z,
+            z_p=z_p,
+            mean_p=prior.mean,
+            log_std_p=prior.log_std,
+            mean_q=posterior.mean,
+            log_std_q=posterior.log_std,
+        )
+
+    @torch.no_grad()
+    def infer(
+        self,
+        content: Tensor,
+        lengths: Tensor,
+        coarse: Tensor | None,
+        f0_hz: Tensor | None,
+        speaker_id: Tensor,
+        *,
+        noise_scale: float = NOISE_SCALE,
+        noise: Tensor | None = None,
+        phase: Tensor | None = None,
+        source_noise: Tensor | None = None,
+    ) -> Tensor:
+        """Content and pitch to audio (B, 1, N), float32 within ±1.
+
+        What is random is drawn from the device's global generator in RVC's order, unless given: ``noise`` (B, Z, T) and
+        ``source_noise`` (B, N, 1), standard normal. ``phase`` (B,) in cycles is where the sine begins (see ``phase_after``).
+        """
+        g = self._speaker(speaker_id)
+        prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
+        noise = standard_normal(prior.mean) if noise is None else noise.to(prior.mean)
+        assert noise.shape == prior.mean.shape, f"noise {tuple(noise.shape)} for latents {tuple(prior.mean.shape)}"
+        z_p = prior.sample(noise * noise_scale)
+        z = self.flow.reverse(z_p, prior.mask, g)
+        return self._decoded(z * prior.mask, g, f0_hz, phase=phase, source_noise=source_noise)
+
+    def phase_after(self, f0_hz: Tensor, phase: Tensor | None = None) -> Tensor:
+        """The phase (B,) in cycles with which a chunk that follows ``f0_hz`` (B, T) goes on."""
+        return phase_after(f0_hz, hop_length=self.config.hop_length, sample_rate=self.config.sample_rate, phase=phase)
+
+    def for_inference(self) -> Self:
+        """This network, changed for good: without ``enc_q``, weight norm folded into plain weights, in eval mode, no gradients."""
+        if hasattr(self, "enc_q"):
+            del self.enc_q
+        for module in self.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+        return self.eval().requires_grad_(False)
+
+    def _speaker(self, speaker_id: Tensor) -> Tensor:
+        return self.emb_g(speaker_id).unsqueeze(-1)  # (B, G, 1)
+
+    def _checked_pitch(self, coarse: Tensor | None) -> Tensor | None:
+        assert (coarse is not None) == self.config.pitch_guidance, "pitch is given exactly to the networks that are guided by it"
+        return coarse
+
+    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | None) -> Tensor:
+        return self.dec(z, g, f0_hz, **source) if self.config.pitch_guidance else self.dec(z, g)
+
+
+def frames_from(x: Tensor, starts: Tensor, n_frames: int) -> Tensor:
+    """``n_frames`` of each item of x (B, ..., T) from its own start (B,) on. -> (B, ..., n_frames)"""
+    index = starts[:, None] + torch.arange(n_frames, device=x.device)  # (B, n_frames)
+    index = index.reshape(len(x), *[1] * (x.dim() - 2), n_frames)
+    return x.gather(-1, index.expand(*x.shape[:-1], n_frames))
+
+
+def _random_starts(lengths: Tensor, n_frames: int) -> Tensor:
+    choices = (lengths - n_frames + 1).clamp(min=1)
+    return (torch.rand(len(lengths), device=lengths.device) * choices).long()

@@ -1,0 +1,58 @@
+"""TensorBoard: the tags that users of this family know, written into the run folder itself."""
+
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+AVERAGED_STEPS = 50
+# What Applio calls the running means: the same words below loss_avg_50/ and grad_avg_50/.
+_AVERAGED = ("grad/norm_d", "grad/norm_g", "loss/d/adv", "loss/g/adv", "loss/g/fm", "loss/g/kl", "loss/g/mel", "loss/g/total")
+
+
+class Board:
+    """One writer for one attempt of a fit. ``step`` is the global step everywhere."""
+
+    def __init__(self, folder: Path, first_step: int) -> None:
+        # purge: what a killed attempt wrote beyond the checkpoint it resumes from would draw a second line
+        self._writer = SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)
+        self._recent = {tag: deque(maxlen=AVERAGED_STEPS) for tag in _AVERAGED}
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Called at every step; the means appear every 50."""
+        for tag, recent in self._recent.items():
+            recent.append(values[tag])
+        if step % AVERAGED_STEPS == 0:
+            for tag, recent in self._recent.items():
+                self._writer.add_scalar(tag.replace("loss/", "loss_avg_50/").replace("grad/", "grad_avg_50/"), np.mean(recent), step)
+
+    def epoch(self, step: int, values: dict[str, float]) -> None:
+        """The values of an epoch's last step."""
+        for tag, value in values.items():
+            self._writer.add_scalar(tag, value, step)
+        self._writer.flush()
+
+    def preview(self, step: int, mels: dict[str, torch.Tensor], audio: torch.Tensor, sample_rate: int) -> None:
+        """Mel spectrograms (n_mels, T) by tag, and generated audio (N,) at ``sample_rate``."""
+        for tag, mel in mels.items():
+            self._writer.add_figure(tag, _figure(mel), step, close=False)
+        self._writer.add_audio(f"gen/audio_{step:07d}", audio.float().cpu()[None], step, sample_rate=sample_rate)
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def _figure(mel: torch.Tensor):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 2), layout="tight")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    image = axes.imshow(mel.float().cpu().numpy(), aspect="auto", origin="lower", interpolation="none")
+    figure.colorbar(image, ax=axes)
+    axes.set(xlabel="Frames", ylabel="Mel bands")
+    return figure

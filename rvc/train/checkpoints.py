@@ -1,0 +1,84 @@
+"""Resumable checkpoints: ``G_<step>.pth`` and ``D_<step>.pth`` as RVC programs read them, ``state_<step>.pt`` for exact resume.
+
+The state file is written last and is what makes a checkpoint complete; older checkpoints are removed only after that. So there is
+always a whole one on disk, whatever happens during a save.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rvc import checkpoint
+from rvc.errors import FormatError, TrainingError
+from rvc.events import Event, Note, Saved
+from rvc.train.run import TrainingRun
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The three files of one checkpoint, read but not yet applied."""
+
+    step: int
+    generator: dict[str, Any]
+    discriminator: dict[str, Any]
+    state: dict[str, Any]
+
+
+def save(run: TrainingRun, snapshot: Snapshot) -> Iterator[Event]:
+    """Write the three files, then remove what ``keep_checkpoints`` no longer wants."""
+    checkpoint.write(run.checkpoint("G", snapshot.step), snapshot.generator)
+    checkpoint.write(run.checkpoint("D", snapshot.step), snapshot.discriminator)
+    checkpoint.write(run.checkpoint("state", snapshot.step), snapshot.state)
+    yield Saved(what="checkpoint", path=run.checkpoint("G", snapshot.step).name, epoch=snapshot.state["epoch"], step=snapshot.step)
+    for step in run.checkpoint_steps()[: -run.settings.fit.keep_checkpoints]:
+        remove(run, step)
+
+
+def newest(run: TrainingRun) -> Iterator[Event | Snapshot]:
+    """The newest whole checkpoint as the last item, after a warning for each newer one that is damaged.
+
+    Yields nothing for a run without checkpoints. When it has some and none can be read, that is a ``TrainingError``: to begin anew
+    without a word would throw the work away.
+    """
+    steps = run.checkpoint_steps()
+    for step in reversed(steps):
+        try:
+            yield _read(run, step)
+            return
+        except FormatError as error:
+            yield Note(level="warning", message=f"The checkpoint of step {step} is damaged and is passed over: {error.message}")
+    if steps:
+        raise TrainingError(f"None of the {len(steps)} checkpoints of {run.name!r} can be read.",
+                            fix="Move them out of the run folder to begin anew, or choose another run name.")
+
+
+def remove(run: TrainingRun, step: int) -> None:
+    """The state file goes first: without it the others are no checkpoint."""
+    for kind in ("state", "D", "G"):
+        run.checkpoint(kind, step).unlink(missing_ok=True)
+
+
+def _read(run: TrainingRun, step: int) -> Snapshot:
+    paths = [run.checkpoint(kind, step) for kind in ("G", "D", "state")]
+    for path in paths:
+        _refuse_damage(path)
+    generator, discriminator, state = (checkpoint.read(path) for path in paths)
+    if state.get("step") != step:
+        raise FormatError(f"state_{step}.pt belongs to step {state.get('step')}.")
+    return Snapshot(step, generator, discriminator, state)
+
+
+def _refuse_damage(path: Path) -> None:
+    """Checksums of every tensor: torch.load itself does not notice a flipped bit."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except FileNotFoundError as error:
+        raise FormatError(f"{path.name} is missing.") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise FormatError(f"{path.name} is cut short or not a checkpoint ({error}).") from error
+    if broken:
+        raise FormatError(f"{path.name} has a wrong checksum in {broken}.")

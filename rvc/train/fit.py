@@ -1,0 +1,125 @@
+"""Stage *fit*: from the clips of a run to checkpoints and voices. Begins, resumes, saves; the steps are the trainer's."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from rvc import checkpoint
+from rvc import device as devices
+from rvc.errors import EmbedderMismatchError
+from rvc.events import Event, Note, Saved
+from rvc.export import VoiceFacts, export_voice
+from rvc.models.config import ModelConfig, config_for
+from rvc.paths import Home
+from rvc.train import bases, checkpoints
+from rvc.train.board import Board
+from rvc.train.checkpoints import Snapshot
+from rvc.train.clips import ClipList
+from rvc.train.dataset import ClipDataset
+from rvc.train.run import TrainingRun
+from rvc.train.state import TrainingState
+from rvc.train.trainer import EpochFinished, Trainer
+
+DEFAULT_SPEAKERS = 109  # rows of the speaker table in the family's own configurations
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How the fit ended."""
+
+    epoch: int
+    step: int
+    stopped: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One attempt at fitting ``run``."""
+
+    run: TrainingRun
+    home: Home
+    stop: Callable[[], bool]
+
+    def events(self) -> Iterator[Event | FitReport]:
+        """What happens, then the report as the last item."""
+        run, settings = self.run, self.run.settings.fit
+        device = devices.resolve(settings.device)
+        precision = devices.probe_precision(device, settings.precision)
+        yield Note(message=f"Training on {devices.name_of(device)} in {precision.name}.")
+        clips = ClipList.read(run.filelist)
+        snapshot = None
+        for item in checkpoints.newest(run):
+            if isinstance(item, Snapshot):
+                snapshot = item
+            else:
+                yield item
+        base = None if snapshot or run.resolved.base_model == bases.SCRATCH else self._base()
+        config = self._config((snapshot or base).generator if snapshot or base else None)
+        tiny = run.settings.model.model_size == "tiny"
+        state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler)
+        yield from self._begin(state, snapshot, base)
+        del snapshot, base  # a gigabyte at full size
+        trainer = Trainer(state, ClipDataset(run, config, list(clips)), settings, device, precision)
+        yield Note(message=f"{len(clips)} clips, {trainer.batches_per_epoch} steps an epoch.")
+        yield from self._train(trainer, clips.seconds)
+
+    def _begin(self, state: TrainingState, snapshot: Snapshot | None, base: Snapshot | None) -> Iterator[Event]:
+        settings = self.run.settings.fit
+        if snapshot:
+            reports = state.restore(snapshot)
+            yield Note(message=f"Resumed from step {state.step}, epoch {state.epoch}: " + _loaded(reports))
+            if state.learning_rate != snapshot.generator["learning_rate"]:
+                state.change_learning_rate(settings.learning_rate, settings.lr_decay)
+                yield Note(message=f"The learning rate is now based on {settings.learning_rate:g}.")
+        elif base:
+            reports = state.load_weights(base.generator, base.discriminator)
+            yield Note(message=f"Started from the pretrain {self.run.resolved.base_model}: " + _loaded(reports))
+        else:
+            yield Note(level="warning", message="Started from scratch, without a pretrain: a usable voice needs hours of speech.")
+
+    def _train(self, trainer: Trainer, dataset_seconds: float) -> Iterator[Event | FitReport]:
+        run, state, settings = self.run, trainer.state, self.run.settings.fit
+        board = Board(run.folder, state.step)
+        saved_at = state.step
+        try:
+            for event in trainer.run(board, self.stop):
+                if not isinstance(event, EpochFinished):
+                    yield event
+                    continue
+                last = event.epoch == settings.epochs
+                if last or event.epoch % settings.save_every_epochs == 0:
+                    trainer.preview(board)
+                    yield from checkpoints.save(run, state.snapshot())
+                    saved_at = state.step
+                    if last or settings.export_every_save:
+                        yield self._export(state, dataset_seconds)
+            stopped = state.epoch < settings.epochs
+            if stopped and state.step > saved_at:
+                yield from checkpoints.save(run, state.snapshot())
+        finally:
+            board.close()
+        yield FitReport(state.epoch, state.step, stopped)
+
+    def _export(self, state: TrainingState, dataset_seconds: float) -> Saved:
+        path = self.run.voice_path(state.epoch, state.step)
+        facts = VoiceFacts(name=self.run.name, epoch=state.epoch, step=state.step, embedder=self.run.resolved.embedder,
+                           n_speakers=len(ClipList.read(self.run.filelist).speaker_ids), dataset_seconds=dataset_seconds)
+        export_voice(state.synthesizer, state.config, path, facts)
+        return Saved(what="voice", path=path.name, epoch=state.epoch, step=state.step)
+
+    def _base(self) -> Snapshot:
+        pair = bases.pair_named(self.run.resolved.base_model, self.home)
+        if pair.source == "official" and self.run.resolved.embedder != bases.OFFICIAL_EMBEDDER:
+            raise EmbedderMismatchError(f"The pretrain {pair.name} was trained with {bases.OFFICIAL_EMBEDDER}.",
+                                        fix="Use that embedder, or --base-model scratch.")
+        return Snapshot(0, checkpoint.read(pair.g_path), checkpoint.read(pair.d_path), {})
+
+    def _config(self, generator: dict | None) -> ModelConfig:
+        """The network of the settings; its speaker table is as large as the one it starts from."""
+        settings = self.run.settings
+        table = (generator or {}).get("model", {}).get("emb_g.weight")
+        return config_for(settings.model.version, settings.data.sample_rate, settings.model.pitch_guidance, settings.model.vocoder,
+                          settings.model.model_size, n_speakers=DEFAULT_SPEAKERS if table is None else len(table))
+
+
+def _loaded(reports: list) -> str:
+    return ", ".join(f"loaded {one.loaded} of {one.total} tensors of {name}" for name, one in zip("GD", reports, strict=True)) + "."

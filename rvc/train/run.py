@@ -1,0 +1,255 @@
+"""The run folder: what was asked, every path inside it, and which stages are up to date.
+
+A run explains itself: ``run.json`` says what was asked and how the *auto* choices were settled, ``stages.json`` what was done with
+which inputs, ``events.jsonl`` what happened. No torch here.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
+
+from rvc.embedders import registry as embedders
+from rvc.errors import RunBusyError, RunError
+from rvc.events import EventLog
+from rvc.f0 import registry as f0
+from rvc.paths import Home, checked_name, write_text_whole
+from rvc.train import bases
+from rvc.train.settings import TrainingSettings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """How the *auto* choices of a run were settled. Kept for the life of the run, whatever is installed later."""
+
+    embedder: str
+    f0_method: str
+    base_model: str
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, home: Home) -> "Resolved":
+        embedder = embedders.resolve(settings.model.embedder, home)
+        return cls(
+            embedder=embedder,
+            f0_method=f0.resolve(settings.model.f0_method, home),
+            base_model=bases.resolve(settings, embedder, home),
+        )
+
+    def sentences(self, settings: TrainingSettings) -> list[str]:
+        """What *auto* became, for the log."""
+        asked = settings.model
+        names = {"embedder": "Embedder", "f0_method": "Pitch detector", "base_model": "Pretrain"}
+        return [f"{title}: {getattr(self, name)} (auto)." for name, title in names.items() if getattr(asked, name) == "auto"]
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A stage that was finished: a fingerprint of everything it depended on, and what it had to report."""
+
+    fingerprint: str
+    finished_at: str
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A folder in ``logs/``."""
+
+    folder: Path
+    settings: TrainingSettings
+    resolved: Resolved
+    created: str
+
+    # -- making and opening ------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, home: Home, name: str, settings: TrainingSettings) -> "TrainingRun":
+        """A new run, or an existing one with new settings: what they make stale is done again, nothing else.
+
+        Raises ``SettingsError`` for a name no folder can have, ``RunBusyError`` while a worker is on it, ``RunError`` when the
+        settings ask for another network than the one whose checkpoints the run holds.
+        """
+        folder = home.logs / checked_name(name)
+        dataset = settings.data.dataset and str(Path(settings.data.dataset).expanduser().resolve())
+        settings = settings.model_copy(update={"data": settings.data.model_copy(update={"dataset": dataset})})
+        run = cls(folder, settings, Resolved.of(settings, home), _now())
+        if (folder / "run.json").exists():
+            before = cls.open(folder)
+            before.refuse_if_busy()
+            run = replace(run, resolved=_kept(before, run), created=before.created)
+            if before.checkpoint_steps():
+                _refuse_other_network(before, run)
+        folder.mkdir(parents=True, exist_ok=True)
+        run.write()
+        return run
+
+    @classmethod
+    def open(cls, folder: Path) -> "TrainingRun":
+        """The run in ``folder``; a ``RunError`` when there is none or its manifest cannot be read."""
+        path = folder / "run.json"
+        if not path.exists():
+            raise RunError(f"There is no run {folder.name!r}.", fix="`runs` lists the ones there are.")
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            return cls(folder, TrainingSettings.model_validate(manifest["settings"]), Resolved(**manifest["resolved"]),
+                       manifest["created"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise RunError(f"{path} is damaged: {error}") from error
+
+    @classmethod
+    def named(cls, home: Home, name: str) -> "TrainingRun":
+        return cls.open(home.logs / checked_name(name))
+
+    def write(self) -> None:
+        manifest = {"format": FORMAT, "name": self.name, "created": self.created,
+                    "settings": self.settings.model_dump(), "resolved": asdict(self.resolved)}
+        write_text_whole(self.folder / "run.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    # -- what is where -----------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def clips(self) -> Path:
+        """Clips at the voice's sample rate, float32 WAV."""
+        return self.folder / "clips"
+
+    @property
+    def clips_16k(self) -> Path:
+        """The same clips at 16 kHz, for the embedder and the pitch detector."""
+        return self.folder / "clips_16k"
+
+    @property
+    def f0(self) -> Path:
+        """One ``<clip>.npy`` each: f0 in Hz, float32, 100 per second, 0 where unvoiced."""
+        return self.folder / "f0"
+
+    @property
+    def features(self) -> Path:
+        """One ``<clip>.npy`` each: content features, float32 [N, 256 or 768], 50 per second."""
+        return self.folder / "features"
+
+    @property
+    def filelist(self) -> Path:
+        return self.folder / "filelist.csv"
+
+    @property
+    def index_path(self) -> Path:
+        return self.folder / f"{self.name}.index"
+
+    @property
+    def events(self) -> EventLog:
+        return EventLog(self.folder / "events.jsonl")
+
+    @property
+    def worker_log(self) -> Path:
+        return self.folder / "worker.log"
+
+    @property
+    def stop_file(self) -> Path:
+        """While it exists the worker finishes its step, saves and ends."""
+        return self.folder / "stop"
+
+    @property
+    def launch_file(self) -> Path:
+        """Which process was started for this run last."""
+        return self.folder / "worker.json"
+
+    def checkpoint(self, kind: str, step: int) -> Path:
+        """``kind`` is G, D or state."""
+        return self.folder / (f"state_{step}.pt" if kind == "state" else f"{kind}_{step}.pth")
+
+    def checkpoint_steps(self) -> list[int]:
+        """Steps of the resumable checkpoints, oldest first. Whether they are intact only loading tells."""
+        found = (path.stem.removeprefix("state_") for path in self.folder.glob("state_*.pt"))
+        return sorted(int(step) for step in found if step.isdecimal())
+
+    def voice_path(self, epoch: int, step: int) -> Path:
+        return self.folder / f"{self.name}_{epoch}e_{step}s.pth"
+
+    def voices(self) -> list[Path]:
+        """Exported voices, newest last."""
+        found = [path for path in self.folder.glob("*e_*s.pth") if not path.name.startswith(("G_", "D_"))]
+        return sorted(found, key=lambda path: path.stat().st_mtime_ns)
+
+    # -- one worker at a time ----------------------------------------------------------------------------------------------
+
+    @property
+    def lock(self) -> FileLock:
+        """Held by the worker for its whole life; the system lets go of it when the worker dies."""
+        return FileLock(self.folder / "worker.lock")
+
+    def refuse_if_busy(self) -> None:
+        try:
+            with self.lock.acquire(timeout=0):
+                return
+        except Timeout:
+            raise RunBusyError(f"{self.name!r} is being trained already.", fix="Stop it first, or choose another name.") from None
+
+    # -- stages ------------------------------------------------------------------------------------------------------------
+
+    def records(self) -> dict[str, StageRecord]:
+        """The stages that were finished. A damaged file is no record: the stages are then done again."""
+        path = self.folder / "stages.json"
+        if not path.exists():
+            return {}
+        try:
+            return {name: StageRecord(**record) for name, record in json.loads(path.read_text(encoding="utf-8")).items()}
+        except (ValueError, TypeError) as error:
+            raise RunError(f"{path} is damaged: {error}.", fix="Delete it; the stages are then done again.") from error
+
+    def record(self, stage: str, fingerprint: str, summary: dict[str, Any]) -> None:
+        records = {**self.records(), stage: StageRecord(fingerprint, _now(), summary)}
+        self._write_records(records)
+
+    def forget(self, stage: str) -> None:
+        """Before a stage is done again: what it had finished is no longer there."""
+        self._write_records({name: one for name, one in self.records().items() if name != stage})
+
+    def _write_records(self, records: dict[str, StageRecord]) -> None:
+        text = json.dumps({name: asdict(one) for name, one in records.items()}, indent=2, ensure_ascii=False)
+        write_text_whole(self.folder / "stages.json", text + "\n")
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short hash of JSON-able values: equal inputs, equal fingerprint."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]
+
+
+# What decides the shape and the meaning of the networks: a run with checkpoints cannot change it.
+_NETWORK = ("sample_rate", "version", "pitch_guidance", "vocoder", "model_size", "embedder")
+
+
+def _network(run: TrainingRun) -> dict[str, Any]:
+    settings = run.settings
+    return {"sample_rate": settings.data.sample_rate, **settings.model.model_dump(), "embedder": run.resolved.embedder}
+
+
+def _refuse_other_network(before: TrainingRun, after: TrainingRun) -> None:
+    old, new = _network(before), _network(after)
+    changed = [f"{name} {old[name]} (now asked: {new[name]})" for name in _NETWORK if old[name] != new[name]]
+    if changed:
+        raise RunError(f"{before.name!r} has checkpoints made with {', '.join(changed)}.",
+                       fix="Choose another run name, or ask for what the run was made with.")
+
+
+def _kept(before: TrainingRun, after: TrainingRun) -> Resolved:
+    """*auto* stays what it was settled to when the run was made."""
+    asked, changes = after.settings.model, {}
+    for name in ("embedder", "f0_method", "base_model"):
+        if getattr(asked, name) == "auto":
+            changes[name] = getattr(before.resolved, name)
+    return replace(after.resolved, **changes)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

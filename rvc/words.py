@@ -1,0 +1,32 @@
+"""Events as lines of text, for logs and terminals."""
+
+from rvc.events import Ended, Event, Metrics, Note, Progress, Saved, Stage, Started
+
+
+def in_words(event: Event) -> str:
+    """One line for a log or a terminal; empty for what is better drawn."""
+    match event:
+        case Started():
+            return f"Worker {event.pid} started."
+        case Stage(status="started"):
+            return f"{event.stage} …"
+        case Stage(status="skipped"):
+            return f"{event.stage}: up to date."
+        case Stage():
+            return f"{event.stage}: done."
+        case Progress():
+            return f"{event.stage} {event.done}/{event.total} {event.unit} {event.message}".rstrip()
+        case Metrics():
+            values = event.values
+            return (f"epoch {event.epoch}/{event.epochs} step {event.step}/{event.total_steps} "
+                    f"g {values['loss/g/total']:.3f} mel {values['loss/g/mel']:.3f} d {values['loss/d/adv']:.3f} "
+                    f"{event.steps_per_second:.2f} it/s")
+        case Saved():
+            return f"Saved {event.what} {event.path}."
+        case Note(level="warning"):
+            return f"Warning: {event.message}"
+        case Note():
+            return event.message
+        case Ended():
+            return f"{event.outcome.capitalize()}. {event.message} {event.fix or ''}".rstrip()
+    return ""

@@ -1,0 +1,103 @@
+"""``python -m rvc.worker RUN_FOLDER``: works on one run and appends what happens to its event log.
+
+Started detached by ``rvc.jobs``; also runs by hand. A ``stop`` file in the run folder, or SIGTERM, ends it politely.
+Exit codes: 0 finished, 1 failed with a sentence in the log, 2 wrong usage, 130 stopped.
+"""
+
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import psutil
+from filelock import Timeout
+
+from rvc.errors import RvcError
+from rvc.events import Ended, Event, Metrics, Started
+from rvc.paths import Home
+from rvc.train.run import TrainingRun
+from rvc.words import in_words
+
+DETAILED_STEPS = 50  # the first steps are all logged
+METRICS_EVERY_SECONDS = 0.5
+_EXIT = {"finished": 0, "failed": 1, "stopped": 130}
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m rvc.worker RUN_FOLDER", file=sys.stderr)
+        return 2
+    try:
+        run = TrainingRun.open(Path(arguments[0]).resolve())
+        with run.lock.acquire(timeout=0):
+            return work(run)
+    except Timeout:
+        print(f"{run.name!r} is being trained already.", file=sys.stderr)
+    except RvcError as error:
+        print(error, file=sys.stderr)
+    return 1
+
+
+def work(run: TrainingRun) -> int:
+    """All stages of ``run``, whatever happens in them; the exit code."""
+    log = _Log(run)
+    me = psutil.Process()
+    log(Started(pid=me.pid, process_started=me.create_time()))
+    stop = _stop_when_asked(run)
+    try:
+        from rvc.train.stages import run_stages  # torch: after the first sign of life
+
+        ended: Event | None = None
+        for ended in run_stages(run, _home_of(run), stop):
+            log(ended)
+        assert isinstance(ended, Ended)
+    except RvcError as error:
+        ended = log(Ended(outcome="failed", message=error.message, fix=error.fix))
+    except Exception as error:  # noqa: BLE001 - the worker's surface: whatever it was, the log must say so
+        traceback.print_exc()
+        ended = log(Ended(outcome="failed", message=f"Unexpected error: {type(error).__name__}: {error}",
+                          fix=f"The end of {run.worker_log.name} shows where. The last checkpoint is intact."))
+    finally:
+        run.stop_file.unlink(missing_ok=True)
+    return _EXIT[ended.outcome]
+
+
+class _Log:
+    """Events to the log of the run, and in words to the worker's own output. Metrics are thinned: twice a second is enough to watch."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self._events = run.events
+        self._steps, self._logged_at, self._last = 0, 0.0, None
+
+    def __call__(self, event: Event) -> Event:
+        if isinstance(event, Metrics):
+            self._steps += 1
+            self._last = event
+            if self._steps > DETAILED_STEPS and time.monotonic() - self._logged_at < METRICS_EVERY_SECONDS:
+                return event
+            self._logged_at, self._last = time.monotonic(), None
+        elif self._last is not None:  # the newest numbers before anything else is said
+            last, self._last = self._last, None
+            self._events.append(last)
+        self._events.append(event)
+        if words := in_words(event):
+            print(time.strftime("%H:%M:%S"), words, flush=True)
+        return event
+
+
+def _stop_when_asked(run: TrainingRun):
+    """True once the stop file exists or the system asked the process to end."""
+    asked = []
+    for name in ("SIGTERM", "SIGINT"):
+        signal.signal(getattr(signal, name), lambda *_: asked.append(True))
+    return lambda: bool(asked) or run.stop_file.exists()
+
+
+def _home_of(run: TrainingRun) -> Home:
+    """The home that the run folder lies in, also when ``TIMBRE_HOME`` says another."""
+    return Home(run.folder.parent.parent) if run.folder.parent.name == "logs" else Home.here()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

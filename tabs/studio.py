@@ -1,0 +1,112 @@
+"""What every tab receives: the home, and what the library does in it. Nothing here needs torch until something is converted."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rvc import jobs
+from rvc.download.catalog import Catalog
+from rvc.errors import DatasetError, RunBusyError
+from rvc.paths import ASSETS, Home, checked_name
+from rvc.settings import from_flat
+from rvc.train.run import Resolved, TrainingRun
+from rvc.train.settings import TrainingSettings
+from tabs import uploads
+from tabs.downloads import Downloads
+from tabs.tensorboard_server import TensorBoard
+
+if TYPE_CHECKING:
+    from rvc.infer.converter import Converter
+
+SAMPLE_DATASET = ASSETS / "samples" / "dataset"
+SAMPLE_SOURCE = ASSETS / "samples" / "source.flac"
+
+
+class Studio:
+    """One per server. Its parts are made when they are first needed."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.catalog = Catalog.read()
+        self.downloads = Downloads(home)
+        self.tensorboard = TensorBoard(home.logs)
+        self._cancelled: set[str] = set()
+        self._guard = threading.Lock()
+
+    @cached_property
+    def converter(self) -> "Converter":
+        """Imports torch: the first use takes seconds."""
+        from rvc.infer.converter import Converter
+
+        return Converter(self.home)
+
+    # -- runs --------------------------------------------------------------------------------------------------------------
+
+    def run_names(self) -> list[str]:
+        """The one touched last first."""
+        return [folder.name for folder in jobs.runs(self.home)]
+
+    def run_to_show(self, remembered: str | None) -> str | None:
+        """What a page that opens shows: the run it showed last, else one that is being trained, else the newest."""
+        names = self.run_names()
+        if remembered in names:
+            return remembered
+        going = [folder.name for folder in jobs.active(self.home)]
+        return next(iter(going + names), None)
+
+    def folder(self, name: str) -> Path:
+        return self.home.logs / checked_name(name)
+
+    def train(self, name: str, recordings: Sequence[str], values: dict[str, Any]) -> TrainingRun:
+        """Make or change the run ``name`` and start its worker. Uploaded ``recordings`` are kept in the run and are its dataset."""
+        folder = self.folder(name)
+        settings = from_flat(TrainingSettings, values)
+        if jobs.state(folder).active:
+            raise RunBusyError(f"{folder.name!r} is being trained already.", fix="Stop it first, or choose another name.")
+        if recordings:
+            settings = _with_dataset(settings, uploads.keep([Path(one) for one in recordings], folder))
+        elif not settings.data.dataset.strip():
+            raise DatasetError("There are no recordings to train from.", fix="Drop some, name a folder, or take the sample material.")
+        run = TrainingRun.create(self.home, name, settings)
+        jobs.launch(run)
+        return run
+
+    def resume(self, name: str) -> TrainingRun:
+        run = TrainingRun.open(self.folder(name))
+        jobs.launch(run)
+        return run
+
+    def stop(self, name: str) -> None:
+        """Ask politely; when that was done already, end it."""
+        run = TrainingRun.open(self.folder(name))
+        jobs.stop(run.folder, kill_after_seconds=0 if run.stop_file.exists() else None)
+
+    def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
+        """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
+        here = Resolved.of(settings, self.home)
+        folder = self.home.logs / name.strip()
+        if not name.strip() or not (folder / "run.json").exists():
+            return here
+        before = TrainingRun.open(folder).resolved
+        kept = {one: getattr(before, one) for one in ("embedder", "f0_method", "base_model") if getattr(settings.model, one) == "auto"}
+        return replace(here, **kept)
+
+    # -- conversions that were cancelled, by the session that asked -----------------------------------------------------------
+
+    def cancel(self, session: str) -> None:
+        with self._guard:
+            self._cancelled.add(session)
+
+    def take_cancellation(self, session: str) -> bool:
+        """Whether ``session`` cancelled since the last time this was asked."""
+        with self._guard:
+            asked = session in self._cancelled
+            self._cancelled.discard(session)
+            return asked
+
+
+def _with_dataset(settings: TrainingSettings, dataset: Path) -> TrainingSettings:
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"dataset": str(dataset)})})

@@ -1,0 +1,69 @@
+"""Recordings that came in through the page, kept in the run they are for: nothing depends on the page's temporary files."""
+
+import filecmp
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rvc.errors import DatasetError
+from rvc.paths import storage_error
+
+FOLDER = "uploads"
+
+
+def keep(files: Sequence[Path], run_folder: Path) -> Path:
+    """``files`` as a folder of ``run_folder``: ``uploads``, or ``uploads-2`` and so on when that holds other recordings.
+
+    Nothing that was uploaded before is changed. Two files of one name are both kept, the second as ``name-2``.
+    """
+    if not files:
+        raise DatasetError("No recordings were given.", fix="Drop some, or name a folder.")
+    named = _unique_names(files)
+    folder = next(folder for folder in _candidates(run_folder) if not folder.exists() or _holds(folder, named))
+    if folder.exists():
+        return folder
+    arriving = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(arriving, ignore_errors=True)
+    try:
+        arriving.mkdir(parents=True)
+        for name, source in named.items():
+            _link_or_copy(source, arriving / name)
+        os.replace(arriving, folder)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+    return folder
+
+
+def _candidates(run_folder: Path):
+    yield run_folder / FOLDER
+    number = 2
+    while True:
+        yield run_folder / f"{FOLDER}-{number}"
+        number += 1
+
+
+def _holds(folder: Path, named: dict[str, Path]) -> bool:
+    """Whether ``folder`` is exactly these files already, as after a second click on Train."""
+    there = {path.name: path for path in folder.iterdir()}
+    return there.keys() == named.keys() and all(filecmp.cmp(path, named[name], shallow=False) for name, path in there.items())
+
+
+def _unique_names(files: Sequence[Path]) -> dict[str, Path]:
+    named: dict[str, Path] = {}
+    for file in files:
+        name, number = file.name, 2
+        while name.lower() in {one.lower() for one in named}:  # file systems that ignore case would lose one
+            name, number = f"{file.stem}-{number}{file.suffix}", number + 1
+        named[name] = file
+    return named
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes where the file system can, so that hours of recordings are not written twice."""
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, or a file system without links; if copying fails too, that is the error to show
+        shutil.copyfile(source, target)
