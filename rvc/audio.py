@@ -19,8 +19,8 @@ from scipy import signal
 from rvc.audio_writer import FORMATS, AudioWriter, written_rate
 from rvc.errors import AudioError
 
-__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "blocks", "high_pass_sections", "load", "probe", "save",
-           "written_rate"]
+__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "blocks", "high_pass_sections", "load", "probe",
+           "resampled_blocks", "save", "written_rate"]
 
 EXTENSIONS = frozenset(
     [".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".alac", ".wma", ".aiff", ".aif", ".webm", ".ac3",
@@ -112,14 +112,14 @@ def load(path: Path, sample_rate: int | None = None) -> Audio:
     """
     with _opened(path) as source:
         rate = sample_rate or source.sample_rate
-        parts = list(_resampled(source.read(10 * source.sample_rate), source.sample_rate, rate))
+        parts = list(resampled_blocks(source.read(10 * source.sample_rate), source.sample_rate, rate))
     return Audio(np.concatenate(parts), rate)
 
 
 def blocks(path: Path, sample_rate: int, block_seconds: float = 10.0) -> Iterator[np.ndarray]:
     """``load(path, sample_rate).samples`` in float32 pieces of about ``block_seconds``, with no more than that in memory."""
     with _opened(path) as source:
-        yield from _resampled(source.read(max(1, int(block_seconds * source.sample_rate))), source.sample_rate, sample_rate)
+        yield from resampled_blocks(source.read(max(1, int(block_seconds * source.sample_rate))), source.sample_rate, sample_rate)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def _mono(frames: np.ndarray, path: Path) -> np.ndarray:
     return mixed
 
 
-def _resampled(parts: Iterator[np.ndarray], from_hz: int, to_hz: int) -> Iterator[np.ndarray]:
+def resampled_blocks(parts: Iterator[np.ndarray], from_hz: int, to_hz: int) -> Iterator[np.ndarray]:
+    """``parts`` of one sound at another rate, as ``Audio.resampled`` would give it whole."""
     if from_hz == to_hz:
         yield from parts
         return

@@ -22,6 +22,14 @@ SHOWN_SECONDS = 12
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
+class PageError(gr.Error):
+    """A toast. ``text`` is what it says, before it was made HTML."""
+
+    def __init__(self, text: str, title: str) -> None:
+        super().__init__(html.escape(text).replace("\n", "<br>"), title=title, duration=SHOWN_SECONDS, print_exception=False)
+        self.text = text
+
+
 def handler(function: Handler) -> Handler:
     """An event handler, plain or generator, whose errors are shown as sentences."""
     if inspect.isgeneratorfunction(function):
@@ -43,23 +51,19 @@ def handler(function: Handler) -> Handler:
 
 @contextmanager
 def errors_as_words() -> Iterator[None]:
+    """Whatever goes wrong inside is raised as a ``PageError``."""
     try:
         yield
     except gr.Error:
         raise
     except RvcError as error:
-        raise toast(sentence(error), "Not possible") from error
+        raise PageError(sentence(error), "Not possible") from error
     except Exception as error:
         logger.exception("A handler of the page failed")
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise toast(f"Something went wrong that should not: {what}. The log of the studio has the details.", "Unexpected") from error
+        raise PageError(f"Something went wrong that should not: {what}. The log of the studio has the details.", "Unexpected") from error
 
 
 def sentence(error: RvcError) -> str:
     """What ``error`` says, and on a line of its own what to do about it."""
     return f"{error.message}\n{error.fix}" if error.fix else error.message
-
-
-def toast(text: str, title: str) -> gr.Error:
-    shown = html.escape(text).replace("\n", "<br>")
-    return gr.Error(shown, title=title, duration=SHOWN_SECONDS, print_exception=False)

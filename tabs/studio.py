@@ -1,8 +1,9 @@
 """What every tab receives: the home, and what the library does in it. Nothing here needs torch until something is converted."""
 
+import itertools
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from rvc import jobs
 from rvc.download.catalog import Catalog
 from rvc.errors import DatasetError, RunBusyError
+from rvc.events import Event
+from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
 from rvc.settings import from_flat
 from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings
+from rvc.voices import VoiceLibrary
 from tabs import uploads
 from tabs.downloads import Downloads
 from tabs.tensorboard_server import TensorBoard
@@ -21,8 +25,17 @@ from tabs.tensorboard_server import TensorBoard
 if TYPE_CHECKING:
     from rvc.infer.converter import Converter
 
-SAMPLE_DATASET = ASSETS / "samples" / "dataset"
-SAMPLE_SOURCE = ASSETS / "samples" / "source.flac"
+SAMPLES = ASSETS / "samples"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A conversion as it was asked for. ``index`` is ``None`` for the one that belongs to the voice."""
+
+    sources: list[Path]
+    voice: str | None
+    settings: ConversionSettings
+    index: Path | None
 
 
 class Studio:
@@ -30,7 +43,7 @@ class Studio:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self.catalog = Catalog.read()
+        self.catalog = Catalog.load()
         self.downloads = Downloads(home)
         self.tensorboard = TensorBoard(home.logs)
         self._cancelled: set[str] = set()
@@ -87,14 +100,30 @@ class Studio:
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
         here = Resolved.of(settings, self.home)
-        folder = self.home.logs / name.strip()
-        if not name.strip() or not (folder / "run.json").exists():
+        if not name.strip() or not (self.folder(name) / "run.json").exists():
             return here
-        before = TrainingRun.open(folder).resolved
+        before = TrainingRun.open(self.folder(name)).resolved
         kept = {one: getattr(before, one) for one in ("embedder", "f0_method", "base_model") if getattr(settings.model, one) == "auto"}
         return replace(here, **kept)
 
-    # -- conversions that were cancelled, by the session that asked -----------------------------------------------------------
+    # -- conversions -------------------------------------------------------------------------------------------------------
+
+    def convert(self, order: Order) -> Iterator[Event]:
+        """What happens while ``order`` is carried out. Results lie in ``outputs``, and none replaces an earlier one."""
+        from rvc.infer.batch import convert_many
+
+        voice = VoiceLibrary(self.home).find(order.voice or "")
+        place = self._free_place(order, voice.path.stem)
+        yield from convert_many(self.converter, order.sources, place, voice.name, order.settings, order.index)
+
+    def _free_place(self, order: Order, voice: str) -> Path:
+        """A file for one result, a folder for several."""
+        one = len(order.sources) == 1
+        stem = f"{order.sources[0].stem[:60] if one else 'files'}_{voice}"
+        suffix = f".{order.settings.output_format}" if one else ""
+        names = (f"{stem}{f'_{number}' if number > 1 else ''}{suffix}" for number in itertools.count(1))
+        return next(path for path in map(self.home.outputs.joinpath, names) if not path.exists())
+
 
     def cancel(self, session: str) -> None:
         with self._guard:

@@ -29,7 +29,7 @@ def keep(files: Sequence[Path], run_folder: Path) -> Path:
         arriving.mkdir(parents=True)
         for name, source in named.items():
             _link_or_copy(source, arriving / name)
-        os.replace(arriving, folder)
+        arriving.replace(folder)
     except OSError as error:
         raise storage_error(folder, error) from error
     finally:

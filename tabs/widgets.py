@@ -44,11 +44,16 @@ def log_text(text: str) -> str:
     return f'<pre class="tm-log" tabindex="0" aria-label="Log">{html.escape(text) or "Nothing yet."}</pre>'
 
 
-def header(version: str) -> str:
-    bars = "".join(f'<rect x="{4 * i + 1}" y="{12 - tall}" width="2" height="{2 * tall}" rx="1"/>'
-                   for i, tall in enumerate((3, 7, 11, 6, 9, 4)))
+def header() -> str:
+    bars = "".join(f'<rect x="{4 * number + 1}" y="{12 - tall}" width="2" height="{2 * tall}" rx="1"/>'
+                   for number, tall in enumerate((3, 7, 11, 6, 9, 4)))
     return (f'<div class="tm-header"><svg viewBox="0 0 24 24" aria-hidden="true">{bars}</svg>'
-            f"<h1>Timbre</h1><p>Train a voice, and speak or sing in it.</p><span>{html.escape(version)}</span></div>")
+            "<h1>Timbre</h1><p>Train a voice, and speak or sing in it.</p></div>")
+
+
+def lead(title: str, text: str) -> str:
+    """What a tab is about."""
+    return f'<div class="tm-lead"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p></div>'
 
 
 def note(text: str, tone: Tone = "quiet") -> str:
@@ -63,7 +68,7 @@ def notes(title: str, sentences: Iterable[str], tone: Tone = "quiet") -> str:
 
 def progress(text: str, fraction: float | None, tone: Tone = "going") -> str:
     """A bar under a sentence. ``None`` is a bar that only says that something is going on."""
-    return f'<div class="tm-progress" data-tone="{tone}"><p>{html.escape(text)}</p>{_bar(fraction)}</div>'
+    return f'<div class="tm-progress" data-tone="{tone}"><p>{html.escape(text)}</p>{bar(fraction)}</div>'
 
 
 def facts(values: Mapping[str, str]) -> str:
@@ -80,7 +85,7 @@ def run_card(name: str, state: JobState, *, stop_asked: bool = False) -> str:
         f'<section class="tm-run" data-status="{state.status}">'
         f'<header><span class="tm-pill" data-tone="{tone}">{title}</span><h3>{html.escape(name)}</h3>'
         f"<span>{_when(state)}</span></header>"
-        f"{_stage_line(state)}{_bar(_fraction(state)) if state.active else ''}{facts(_numbers(state))}"
+        f"{_stage_line(state)}{bar(_fraction(state)) if state.active else ''}{facts(_numbers(state))}"
         f"{_last_words(state)}</section>"
     )
 
@@ -89,6 +94,13 @@ def no_run_card() -> str:
     return ('<section class="tm-run" data-status="none"><header><h3>No run yet</h3></header>'
             '<p class="tm-empty">Give the voice a name and some recordings, and press Train. '
             "What happens then is shown here; closing this page changes nothing for it.</p></section>")
+
+
+def result_card(title: str, values: Mapping[str, str], misses: Iterable[str], warnings: Iterable[str]) -> str:
+    """What a conversion came to."""
+    return (f'<section class="tm-run" data-status="finished"><header><span class="tm-pill" data-tone="good">Done</span>'
+            f'<h3>{html.escape(title)}</h3></header>{facts(values)}{notes("Not converted", misses, "bad")}'
+            f'{notes("Worth knowing", warnings)}</section>')
 
 
 def duration(seconds: float) -> str:
@@ -111,7 +123,7 @@ def size(count: float) -> str:
     return f"{count:.2f} GB"
 
 
-def _bar(fraction: float | None) -> str:
+def bar(fraction: float | None) -> str:
     if fraction is None:
         return '<div class="tm-bar" role="progressbar" data-open><i></i></div>'
     return (f'<div class="tm-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{100 * fraction:.0f}">'

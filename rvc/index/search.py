@@ -4,6 +4,9 @@ The weights are RVC's: (1 / D)² over the eight nearest vectors, D being faiss' 
 would have D = 0 and turn into NaN there; here it is simply found.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from rvc.errors import FormatError
 
 NEIGHBOURS = 8
 _FRAMES_AT_ONCE = 2048  # 50 MB of neighbours
+_LIMITS = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +37,10 @@ class Index:
             raise FormatError(f"{path.name} does not measure L2 distances: it is not an index of an RVC voice.")
         if not index.is_trained or index.ntotal == 0:
             raise FormatError(f"{path.name} holds no vectors.", fix="Of a pair of index files take the one named added_, not trained_.")
+        try:
+            index.search_and_reconstruct(np.zeros((1, index.d), dtype=np.float32), 1)
+        except RuntimeError as error:
+            raise FormatError(f"{path.name} is an index that cannot be searched.") from error
         return cls(path, index)
 
     @property
@@ -62,7 +70,7 @@ class Index:
     def _nearby(self, queries: np.ndarray) -> np.ndarray:
         """The weighted mean of the neighbours of each query, or the query where there are none."""
         distances, ids, vectors = self._faiss.search_and_reconstruct(queries, NEIGHBOURS)
-        found = ids >= 0
+        found = (ids >= 0) & np.isfinite(distances)
         vectors[~found] = 0.0  # faiss fills these with NaN, and 0 · NaN is NaN
         weights = _weights(distances, found)
         mean = np.einsum("nk,nkd->nd", weights, vectors, dtype=np.float32)
@@ -88,9 +96,25 @@ def _read(path: Path) -> Any:
     import faiss
 
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, _lengths_limited(path.stat().st_size):
             return faiss.read_index(faiss.PyCallbackIOReader(file.read))
     except FileNotFoundError:
         raise FormatError(f"There is no index {path}.") from None
     except (RuntimeError, MemoryError, OSError) as error:
         raise FormatError(f"{path.name} is not an index that can be read: it is damaged, cut off or another kind of file.") from error
+
+
+@contextmanager
+def _lengths_limited(n_bytes: int) -> Iterator[None]:
+    """Meanwhile faiss believes no list in a file to be longer than the file: one damaged byte would else fill the memory with zeros."""
+    import faiss
+
+    with _LIMITS:  # they are global to faiss
+        before = faiss.get_deserialization_vector_byte_limit(), faiss.get_deserialization_loop_limit()
+        faiss.set_deserialization_vector_byte_limit(n_bytes)
+        faiss.set_deserialization_loop_limit(n_bytes)
+        try:
+            yield
+        finally:
+            faiss.set_deserialization_vector_byte_limit(before[0])
+            faiss.set_deserialization_loop_limit(before[1])

@@ -117,7 +117,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class _Standard:
+class Standard:
     """What depends on version and sample rate in the standard networks."""
 
     n_fft: int
@@ -126,16 +126,20 @@ class _Standard:
     rates: tuple[int, ...]
     kernels: tuple[int, ...]
 
+    @property
+    def hop_length(self) -> int:
+        return math.prod(self.rates)
 
-_AT_40K = _Standard(2048, 125, 12800, (10, 10, 2, 2), (16, 16, 4, 4))
-_STANDARD = {
-    ("v1", 32000): _Standard(1024, 80, 12800, (10, 4, 2, 2, 2), (16, 16, 4, 4, 4)),
+
+_AT_40K = Standard(2048, 125, 12800, (10, 10, 2, 2), (16, 16, 4, 4))
+STANDARD = {
+    ("v1", 32000): Standard(1024, 80, 12800, (10, 4, 2, 2, 2), (16, 16, 4, 4, 4)),
     ("v1", 40000): _AT_40K,
-    ("v1", 48000): _Standard(2048, 128, 11520, (10, 6, 2, 2, 2), (16, 16, 4, 4, 4)),
-    ("v2", 24000): _Standard(1024, 80, 8640, (10, 6, 2, 2), (20, 12, 4, 4)),
-    ("v2", 32000): _Standard(1024, 80, 12800, (10, 8, 2, 2), (20, 16, 4, 4)),
+    ("v1", 48000): Standard(2048, 128, 11520, (10, 6, 2, 2, 2), (16, 16, 4, 4, 4)),
+    ("v2", 24000): Standard(1024, 80, 8640, (10, 6, 2, 2), (20, 12, 4, 4)),
+    ("v2", 32000): Standard(1024, 80, 12800, (10, 8, 2, 2), (20, 16, 4, 4)),
     ("v2", 40000): _AT_40K,
-    ("v2", 48000): _Standard(2048, 128, 17280, (12, 10, 2, 2), (24, 20, 4, 4)),
+    ("v2", 48000): Standard(2048, 128, 17280, (12, 10, 2, 2), (24, 20, 4, 4)),
 }
 _SIZES: dict[str, dict[str, int]] = {
     "standard": {},
@@ -147,7 +151,7 @@ _SIZES: dict[str, dict[str, int]] = {
 
 def sample_rates(version: str) -> tuple[int, ...]:
     """The sample rates that networks of ``version`` exist for, in Hz, ascending."""
-    return tuple(rate for known, rate in _STANDARD if known == version)
+    return tuple(rate for known, rate in STANDARD if known == version)
 
 
 def config_for(
@@ -160,19 +164,19 @@ def config_for(
 ) -> ModelConfig:
     """The network that a run of these settings trains; ``FormatError`` for a combination that does not exist."""
     _check_kind(version, vocoder)
-    if (version, sample_rate) not in _STANDARD:
+    if (version, sample_rate) not in STANDARD:
         known = ", ".join(map(str, sample_rates(version)))
         raise FormatError(f"There is no {version} network for {sample_rate} Hz.", fix=f"{version} exists for {known} Hz.")
     if size not in _SIZES:
         raise FormatError(f"There is no model size {size!r}.", fix=f"Choose one of {', '.join(_SIZES)}.")
-    standard = _STANDARD[version, sample_rate]
+    standard = STANDARD[version, sample_rate]
     return ModelConfig(
         version=version,
         pitch_guidance=pitch_guidance,
         vocoder=vocoder,
         sample_rate=sample_rate,
         n_fft=standard.n_fft,
-        hop_length=math.prod(standard.rates),
+        hop_length=standard.hop_length,
         n_mels=standard.n_mels,
         segment_samples=standard.segment_samples,
         content_channels=CONTENT_CHANNELS[version],
@@ -214,7 +218,7 @@ def _check_sizes(config: ModelConfig) -> None:
 def _check_upsampling(config: ModelConfig) -> None:
     rates, kernels = config.upsample_rates, config.upsample_kernel_sizes
     paired = 0 < len(rates) == len(kernels) <= 16
-    if not paired or not all(1 <= rate <= kernel <= _LARGEST for rate, kernel in zip(rates, kernels, strict=True)):
+    if not paired or not all(2 <= rate <= kernel <= _LARGEST for rate, kernel in zip(rates, kernels, strict=True)):
         raise FormatError(f"upsample_rates {rates} and upsample_kernel_sizes {kernels} do not belong together.")
     if config.upsample_initial_channel % 2 ** len(rates):
         raise FormatError(f"upsample_initial_channel {config.upsample_initial_channel} cannot be halved {len(rates)} times.")
@@ -225,7 +229,7 @@ def _check_upsampling(config: ModelConfig) -> None:
 
 def _mels_for(version: str, sample_rate: int) -> int:
     """Mel bands that training at this rate uses; 128 for a rate that only other programs have."""
-    standard = _STANDARD.get((version, sample_rate))
+    standard = STANDARD.get((version, sample_rate))
     return standard.n_mels if standard else 128
 
 

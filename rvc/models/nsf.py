@@ -20,16 +20,19 @@ _UNVOICED_NOISE = _AMPLITUDE / 3  # instead of it
 
 
 def phase_after(f0_hz: Tensor, *, hop_length: int, sample_rate: int, phase: Tensor | None = None) -> Tensor:
-    """Where the sine stands after frames ``f0_hz`` (B, T): cycles, float64 (B,). Pass it on as the next chunk's ``phase``.
+    """Where the sine stands after frames ``f0_hz`` (B, T): cycles modulo 1, float64 (B,). Pass it on as the next chunk's ``phase``.
 
-    It is not reduced modulo 1: then the chunks' sums are those of the whole, to the last bit.
+    The number itself may exceed 1, so that the chunks' sums are those of the whole, to the last bit.
     """
     return _frame_starts(f0_hz, hop_length / sample_rate, phase)[:, -1]
 
 
 def _frame_starts(f0_hz: Tensor, frame_seconds: float, phase: Tensor | None) -> Tensor:
-    """Cycles at the beginning of every frame, and at the end of the last. (B, T) -> float64 (B, T + 1)"""
-    cycles = f0_hz.double() * frame_seconds
+    """Cycles, but for whole ones, at the beginning of every frame and at the end of the last. (B, T) -> float64 (B, T + 1)
+
+    Each frame adds only its fraction of a cycle: the smaller the sum, the finer its last bit.
+    """
+    cycles = (f0_hz.double() * frame_seconds).remainder(1.0)
     start = torch.zeros_like(cycles[:, 0]) if phase is None else phase.to(cycles)
     return torch.cat([start[:, None], cycles], dim=1).cumsum(dim=1)
 

@@ -125,7 +125,7 @@ class Synthesizer(nn.Module):
             del self.enc_q
         for module in self.modules():
             if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+                _fold(module)
         return self.eval().requires_grad_(False)
 
     def _speaker(self, speaker_id: Tensor) -> Tensor:
@@ -144,6 +144,19 @@ def frames_from(x: Tensor, starts: Tensor, n_frames: int) -> Tensor:
     index = starts[:, None] + torch.arange(n_frames, device=x.device)  # (B, n_frames)
     index = index.reshape(len(x), *[1] * (x.dim() - 2), n_frames)
     return x.gather(-1, index.expand(*x.shape[:-1], n_frames))
+
+
+def _fold(module: nn.Module) -> None:
+    """A plain weight instead of a parametrized one.
+
+    ``parametrize.remove_parametrizations`` would do it by changing the module's class, which copies of the module share: it breaks
+    the network that a deepcopy was made of.
+    """
+    weight = module.weight.detach()
+    plain = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    module.__class__ = plain
+    module.weight = nn.Parameter(weight)
 
 
 def _random_starts(lengths: Tensor, n_frames: int) -> Tensor:

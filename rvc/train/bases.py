@@ -51,5 +51,5 @@ def _refuse_misfit(pair: BasePair, settings: TrainingSettings, embedder: str) ->
     if pair.sample_rate and pair.sample_rate != settings.data.sample_rate:
         raise SettingsError(f"The pretrain {pair.name} is for {pair.sample_rate} Hz; this run is at {settings.data.sample_rate} Hz.",
                             fix=f"Use --sample-rate {pair.sample_rate}, or another pretrain.")
-    if settings.model.model_size != "standard":
+    if pair.source == "official" and settings.model.model_size != "standard":
         raise SettingsError(f"The pretrain {pair.name} is of the standard size; this run asks for {settings.model.model_size}.")

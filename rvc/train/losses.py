@@ -22,7 +22,7 @@ class DiscriminatorLosses:
 
     def as_scalars(self) -> dict[str, float]:
         """Numbers by their TensorBoard tags."""
-        return {"loss/d/total": float(self.total.detach())}
+        return {"loss/d/adv": float(self.total.detach())}
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from torch.nn import functional
 from rvc.device import Precision
 from rvc.errors import NonFiniteLossError
 from rvc.events import Event, Metrics
+from rvc.models.synthesizer import SynthesizerOutput, frames_from
 from rvc.train import losses
 from rvc.train.board import Board
 from rvc.train.clips import ClipSampler
 from rvc.train.dataset import Batch, ClipDataset, batches, collate
 from rvc.train.losses import DiscriminatorLosses, GeneratorLosses
-from rvc.train.mel import mel_from_linear, mel_spectrogram
+from rvc.train.mel import mel_of, mel_spectrogram
 from rvc.train.settings import FitSettings
 from rvc.train.state import TrainingState
 
@@ -93,13 +94,10 @@ class Trainer:
         g_losses, g_norm = self._update_generator(target, output)
         state.scaler.update()
         state.step, state.batch = state.step + 1, state.batch + 1
-        return {
-            "loss/d/adv": float(d_losses.total), "loss/g/total": float(g_losses.total), "loss/g/adv": float(g_losses.adversarial),
-            "loss/g/fm": float(g_losses.feature_matching), "loss/g/mel": float(g_losses.mel), "loss/g/kl": float(g_losses.kl),
-            "grad/norm_d": d_norm, "grad/norm_g": g_norm, "learning_rate": state.optimizer_g.param_groups[0]["lr"],
-        }
+        return {**d_losses.as_scalars(), **g_losses.as_scalars(), "grad/norm_d": d_norm, "grad/norm_g": g_norm,
+                "learning_rate": state.optimizer_g.param_groups[0]["lr"]}
 
-    def _update_discriminator(self, target: Target, output) -> tuple[DiscriminatorLosses, float]:
+    def _update_discriminator(self, target: Target, output: SynthesizerOutput) -> tuple[DiscriminatorLosses, float]:
         state = self.state
         with self._autocast():
             real = state.discriminator(target.audio)
@@ -107,7 +105,7 @@ class Trainer:
         loss = losses.discriminator_losses([one.score for one in real], [one.score for one in fake])
         return loss, self._update(state.optimizer_d, state.discriminator, loss.total, "discriminator")
 
-    def _update_generator(self, target: Target, output) -> tuple[GeneratorLosses, float]:
+    def _update_generator(self, target: Target, output: SynthesizerOutput) -> tuple[GeneratorLosses, float]:
         state = self.state
         with frozen(state.discriminator), self._autocast():  # gradients go through the discriminator, not into it
             with torch.no_grad():
@@ -115,10 +113,9 @@ class Trainer:
             fake = state.discriminator(output.audio)
         adversarial = losses.adversarial_loss([one.score for one in fake])
         matching = losses.feature_matching_loss([one.feature_maps for one in real], [one.feature_maps for one in fake])
-        mel = self._fit.mel_weight * losses.mel_loss(target.mel, self._mel_of(output.audio.float()))
-        kl = self._fit.kl_weight * losses.kl_loss(
-            output.z_p, output.log_std_q, output.mean_p, output.log_std_p, output.content_mask)
-        loss = GeneratorLosses(total=adversarial + matching + mel + kl, adversarial=adversarial, feature_matching=matching, mel=mel, kl=kl)
+        mel = losses.mel_loss(target.mel, self._mel_of(output.audio), weight=self._fit.mel_weight)
+        kl = losses.kl_loss(output.z_p, output.log_std_q, output.mean_p, output.log_std_p, output.content_mask, weight=self._fit.kl_weight)
+        loss = GeneratorLosses.of(adversarial=adversarial, feature_matching=matching, mel=mel, kl=kl)
         return loss, self._update(state.optimizer_g, state.synthesizer, loss.total, "generator")
 
     def _update(self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, loss: torch.Tensor, name: str) -> float:
@@ -142,8 +139,7 @@ class Trainer:
 
     def _target(self, batch: Batch, starts: torch.Tensor) -> Target:
         hop, frames = self.state.config.hop_length, self.state.config.segment_frames
-        at = starts[:, None] * hop + torch.arange(frames * hop, device=starts.device)  # (B, segment samples)
-        audio = batch.audio[:, 0].gather(1, at)[:, None]
+        audio = frames_from(batch.audio, starts * hop, frames * hop)
         return Target(audio, self._mel_of(audio))
 
     def _mel_of(self, audio: torch.Tensor) -> torch.Tensor:
@@ -169,7 +165,7 @@ class Trainer:
         network.eval()
         torch.manual_seed(self._fit.seed)
         audio = network.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
-        original = mel_from_linear(batch.spec, sample_rate=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels)
+        original = mel_of(batch.spec, sample_rate=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels)
         generated = self._mel_of(functional.pad(audio, (0, max(0, config.n_fft - audio.shape[-1]))))
         segment = slice(0, config.segment_frames)
         board.preview(self.state.step, {"all/mel": original[0], "slice/mel_org": original[0, :, segment],

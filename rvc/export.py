@@ -1,0 +1,110 @@
+"""Writing voices: the weights that inference needs, in half precision, with what Applio and mainline RVC read beside them."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rvc import checkpoint
+from rvc.errors import FormatError
+from rvc.models.config import ModelConfig
+from rvc.models.recognise import config_from_shapes
+from rvc.models.synthesizer import Synthesizer
+
+_TRAINING_ONLY = "enc_q."
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceFacts:
+    """What a voice says about itself beside its network."""
+
+    name: str
+    epoch: int = 0
+    step: int = 0
+    embedder: str = "contentvec"
+    n_speakers: int = 1  # trained speakers, not rows of the table
+    dataset_seconds: float | None = None
+    author: str = ""
+    info: str = ""  # empty: "<epoch>epoch", as mainline writes
+
+
+def export_voice(synthesizer: Synthesizer, config: ModelConfig, path: Path, facts: VoiceFacts) -> None:
+    """The voice of a network in training, into ``path``. The network is not changed."""
+    tensors = {name: one for name, one in checkpoint.state_of(synthesizer).items() if not name.startswith(_TRAINING_ONLY)}
+    assert "dec.ups.0.weight_g" in tensors, "a network made ready for inference has lost what the file format needs"
+    _write(path, tensors, config, facts)
+
+
+def voice_from_checkpoint(g_path: Path, path: Path, facts: VoiceFacts, *, sample_rate: int | None = None) -> ModelConfig:
+    """The voice of a ``G_*.pth`` of ours, Applio's or mainline's, into ``path``; its network is told from the tensors.
+
+    sample_rate: in Hz, must be the network's; ``None`` works it out. An epoch of 0 in ``facts`` takes that of the file.
+    """
+    content = checkpoint.read(g_path)
+    state = content.get("model", content)
+    if not isinstance(state, dict):
+        raise FormatError(f"{Path(g_path).name}: its 'model' is not a dictionary of weights.")
+    state = checkpoint.old_names(state)
+    config = config_of_state(state, what=Path(g_path).name, sample_rate=sample_rate)
+    with torch.device("meta"):
+        network = Synthesizer(config, posterior=False)
+    tensors = checkpoint.old_names(checkpoint.fitted(network, state, what=Path(g_path).name, ignore=(_TRAINING_ONLY,)))
+    epoch = facts.epoch or content.get("iteration") or 0
+    _write(path, tensors, config, replace(facts, epoch=int(epoch)))
+    return config
+
+
+def config_of_state(state: dict[str, Any], *, what: str, sample_rate: int | None = None) -> ModelConfig:
+    """The network that the tensors of a generator belong to; ``FormatError`` with ``what`` in front when it is none of ours."""
+    shapes = {name: tuple(value.shape) for name, value in checkpoint.old_names(state).items() if isinstance(value, Tensor)}
+    try:
+        return config_from_shapes(shapes, sample_rate=sample_rate)
+    except FormatError as error:
+        raise FormatError(f"{what}: {error.message}", fix=error.fix) from error
+
+
+def model_hash(facts: VoiceFacts, config: ModelConfig) -> str:
+    """Applio's fingerprint of a voice: of its description, not of its weights."""
+    text = f"{facts.name}-{facts.epoch}-{facts.step}-{config.sample_rate}-{config.version}-{config.as_list()}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write(path: Path, tensors: dict[str, Tensor], config: ModelConfig, facts: VoiceFacts) -> None:
+    checkpoint.write(path, {
+        "weight": {name: _halved(name, tensor) for name, tensor in tensors.items()},
+        "config": config.as_list(),
+        "sr": config.sample_rate,
+        "f0": int(config.pitch_guidance),
+        "version": config.version,
+        "vocoder": config.vocoder,
+        "info": facts.info or f"{facts.epoch}epoch",
+        "epoch": facts.epoch,
+        "step": facts.step,
+        "creation_date": datetime.now().strftime("%Y-%m-%dT%H:%M:%S.%f"),
+        "model_hash": model_hash(facts, config),
+        "dataset_length": _clock(facts.dataset_seconds),
+        "model_name": facts.name,
+        "author": facts.author or "None",
+        "embedder_model": facts.embedder,
+        "speakers_id": facts.n_speakers,
+    })
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    half = tensor.half()
+    if not torch.isfinite(half).all():
+        raise FormatError(f"The voice was not written: {name} has values that are not finite in half precision.",
+                          fix="The training went astray; export an earlier checkpoint.")
+    return half
+
+
+def _clock(seconds: float | None) -> str | None:
+    """As "HH:MM:SS", which is how Applio writes durations."""
+    if seconds is None:
+        return None
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"

@@ -1,0 +1,317 @@
+"""Voices: the files that people share, what each says about itself, and where they lie.
+
+Reads the voice files of Applio and of mainline RVC in the spellings both have used. Torch is imported only when a file is opened,
+so that listing voices stays quick.
+"""
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rvc.errors import FormatError, SettingsError
+from rvc.models.config import HIFI_GAN, ModelConfig
+from rvc.models.recognise import refuse_other_vocoders
+from rvc.paths import Home
+
+if TYPE_CHECKING:
+    import torch
+
+    from rvc.models.synthesizer import Synthesizer
+
+DEFAULT_EMBEDDER = "contentvec"  # what voices were trained with that do not say
+_EPOCH_AND_STEP = re.compile(r"_e?(\d+)e?_s?(\d+)s?$")  # Applio: name_10e_500s, mainline: name_e10_s500
+
+
+@dataclass(frozen=True, kw_only=True)
+class VoiceModel:
+    """What a voice file says about itself. Its weights stay on the disk until ``synthesizer``."""
+
+    path: Path
+    config: ModelConfig
+    name: str
+    embedder: str = DEFAULT_EMBEDDER
+    n_speakers: int = 1  # ids 0 to n_speakers - 1 were trained; the table in the network may have more rows
+    epoch: int = 0
+    step: int = 0
+    author: str = ""
+    info: str = ""
+    created: str = ""  # ISO time, as written by the program that made it
+    dataset_seconds: int | None = None
+    model_hash: str = ""
+
+    @classmethod
+    def read(cls, path: Path) -> "VoiceModel":
+        """``FormatError`` says in a sentence why ``path`` is not a voice of ours."""
+        from rvc import checkpoint
+
+        path = Path(path)
+        content = checkpoint.read(path, mmap=True)
+        try:
+            return cls._parsed(path, content)
+        except FormatError as error:
+            raise FormatError(f"{path.name}: {error.message}", fix=error.fix) from error
+
+    @classmethod
+    def _parsed(cls, path: Path, content: dict[str, Any]) -> "VoiceModel":
+        weight = _weight(content)
+        refuse_other_vocoders(weight)
+        config = ModelConfig.from_list(
+            _with_speakers(content.get("config"), weight),
+            version=_version(content.get("version")),
+            pitch_guidance=bool(_whole(content, "f0", default=1)),
+            vocoder=_text(content, "vocoder") or HIFI_GAN,
+        )
+        _sample_rate(content.get("sr", config.sample_rate))  # config is what counts; this only refuses nonsense
+        length = "dataset_length" if "dataset_length" in content else "dataset_lenght"  # as Applio 3.2.5 spelled it
+        return cls(
+            path=path,
+            config=config,
+            name=_text(content, "model_name") or path.stem,
+            embedder=_text(content, "embedder_model") or DEFAULT_EMBEDDER,
+            n_speakers=min(max(1, _whole(content, "speakers_id")), config.n_speakers),
+            epoch=_whole(content, "epoch"),
+            step=_whole(content, "step"),
+            author=_text(content, "author"),
+            info=_text(content, "info"),
+            created=_text(content, "creation_date"),
+            dataset_seconds=_seconds(_text(content, length)),
+            model_hash=_text(content, "model_hash"),
+        )
+
+    def synthesizer(self, device: "torch.device | str" = "cpu") -> "Synthesizer":
+        """The network, ready to infer. Every tensor of the file fits and none is missing, or it is a ``FormatError``."""
+        import torch
+
+        from rvc import checkpoint
+        from rvc.models.synthesizer import Synthesizer
+
+        weight = _weight(checkpoint.read(self.path))
+        with torch.device("meta"):  # nothing is drawn that the file then replaces
+            network = Synthesizer(self.config, posterior=False)
+        checkpoint.load_state(network, weight, what=self.path.name, ignore=("enc_q.",))  # a few shared files kept enc_q
+        return network.for_inference().to(device)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, in plain values, as ``rvc inspect`` shows it."""
+        config = self.config
+        return {
+            "kind": "voice", "path": str(self.path), "name": self.name, "version": config.version, "sample_rate": config.sample_rate,
+            "pitch_guidance": config.pitch_guidance, "vocoder": config.vocoder, "embedder": self.embedder, "n_speakers": self.n_speakers,
+            "epoch": self.epoch, "step": self.step, "author": self.author, "info": self.info, "created": self.created,
+            "dataset_seconds": self.dataset_seconds, "model_hash": self.model_hash, "config": config.as_list(),
+        }
+
+
+# -- the values of a voice file ------------------------------------------------------------------------------------------------
+
+
+def _weight(content: dict[str, Any]) -> dict[str, Any]:
+    """The tensors, if they are where they belong and nowhere else."""
+    if "weight" not in content and "model" in content:
+        raise FormatError("This is a training checkpoint, not a voice.", fix="Make a voice of it: python -m rvc export.")
+    weight = content.get("weight")
+    if not isinstance(weight, dict) or not weight:
+        raise FormatError("This is not a voice: it has no weights under the key 'weight'.")
+    for name, value in weight.items():
+        if not isinstance(name, str) or not _is_tensor(value):
+            raise FormatError(f"This is not a voice: 'weight' has an entry {name!r} that is not a tensor.")
+    for key, value in content.items():
+        if key != "weight" and any(_is_tensor(one) for one in _leaves(value)):
+            raise FormatError(f"This is not a voice: it has tensors outside 'weight', under {key!r}.")
+    return weight
+
+
+def _with_speakers(config: Any, weight: dict[str, Any]) -> Any:
+    """The config with as many speakers as the table has rows: older files state another number there."""
+    table = weight.get("emb_g.weight")
+    if not isinstance(config, (list, tuple)) or len(config) < 16 or table is None or table.dim() != 2:
+        return config  # refused with the right sentence by those who read it
+    return [*config[:15], len(table), *config[16:]]
+
+
+def _version(value: Any) -> str:
+    return "v1" if value is None else str(value)  # files from before v2 do not say
+
+
+def _sample_rate(value: Any) -> int:
+    """Hz from 40000, "40k" or "40000"."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(k?)\s*", str(value).lower()) if isinstance(value, (int, str, float)) else None
+    if not match:
+        raise FormatError(f"{value!r} is not a sample rate.")
+    return round(float(match[1]) * (1000 if match[2] else 1))
+
+
+def _whole(content: dict[str, Any], key: str, default: int = 0) -> int:
+    """A count; some programs write them as text, some as None."""
+    value = content.get(key)
+    if value is None or value == "":
+        return default
+    if isinstance(value, (int, float, str)) and re.fullmatch(r"true|false|-?\d{1,15}(\.0*)?", str(value).lower()):
+        return {"true": 1, "false": 0}.get(str(value).lower()) or int(float(value))
+    raise FormatError(f"{key!r} is {value!r}, which is not a whole number.")
+
+
+def _text(content: dict[str, Any], key: str) -> str:
+    value = content.get(key)
+    if value is None or value == "None":  # Applio writes the word for an author it does not know
+        return ""
+    if not isinstance(value, (str, int, float)):
+        raise FormatError(f"{key!r} is a {type(value).__name__}, not text.")
+    return str(value)
+
+
+def _seconds(text: str) -> int | None:
+    """Of "HH:MM:SS"; ``None`` for anything else, which is only shown."""
+    match = re.fullmatch(r"(\d+):(\d+):(\d+)(?:\.\d+)?", text)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3]) if match else None
+
+
+def _is_tensor(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """The values inside nested containers. A stack and not recursion: a file may nest as deep as it likes."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, dict):
+            pending += [*one.keys(), *one.values()]
+        elif isinstance(one, (list, tuple, set)):
+            pending += one
+        else:
+            yield one
+
+
+# -- where voices lie ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class VoiceEntry:
+    """A voice that can be chosen. ``name`` is its path below logs/ without the suffix; ``index`` the file that belongs to it."""
+
+    name: str
+    path: Path
+    index: Path | None = None
+
+
+class VoiceLibrary:
+    """The voices under logs/: those of our runs, of Applio's run folders, and whatever else was put there."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def entries(self) -> list[VoiceEntry]:
+        """Folder by folder in alphabetical order, in each the newest first. No file is opened."""
+        found = []
+        for folder, voices, indexes in _folders(self.home.logs):
+            for path in sorted(voices, key=_age):
+                name = path.relative_to(self.home.logs).with_suffix("").as_posix()
+                found.append(VoiceEntry(name, path, self._index_of(path, indexes, folder)))
+        return found
+
+    def find(self, name_or_path: str | Path) -> VoiceEntry:
+        """The voice of that name, the newest voice of the run of that name, or the file at that path.
+
+        ``SettingsError`` when there is none, or several in different folders.
+        """
+        asked = str(name_or_path)
+        entries = self.entries()
+        wanted = asked.removesuffix(".pth").strip("/")
+        for matches in (
+            [one for one in entries if one.name == wanted],
+            [one for one in entries if one.path.parent == self.home.logs / wanted][:1],
+            [one for one in entries if one.path.stem == wanted],
+        ):
+            if len(matches) > 1:
+                raise SettingsError(f"Several voices are called {asked!r}.", fix=f"Choose one of {', '.join(one.name for one in matches)}.")
+            if matches:
+                return matches[0]
+        path = Path(asked).expanduser()
+        if path.is_file():
+            return self._at(path)
+        names = {one.name for one in entries} | {one.path.parent.name for one in entries}
+        close = difflib.get_close_matches(wanted, names, n=1)
+        raise SettingsError(f"There is no voice {asked!r}.", fix=f"Did you mean {close[0]!r}?" if close else "See: python -m rvc voices.")
+
+    def read(self, voice: VoiceEntry | Path) -> VoiceModel:
+        """What the file says, opened again only when it changed."""
+        path = voice.path if isinstance(voice, VoiceEntry) else Path(voice)
+        try:
+            status = path.stat()
+        except FileNotFoundError as error:
+            raise FormatError(f"There is no file {path}.") from error
+        return _read(path, status.st_size, status.st_mtime_ns)
+
+    def _at(self, path: Path) -> VoiceEntry:
+        indexes = [one for one in path.parent.iterdir() if _is_index(one.name)]
+        return VoiceEntry(path.stem, path, self._index_of(path, indexes, path.parent))
+
+    def _index_of(self, voice: Path, indexes: Iterable[Path], folder: Path) -> Path | None:
+        """The index that belongs to ``voice``: named like it, or like its run, or with that name in it, or the only one of a run."""
+        stem, run = voice.stem.lower(), folder.name.lower()
+        base = _EPOCH_AND_STEP.sub("", stem)
+        own_folder = folder != self.home.logs  # logs/ itself holds voices that have nothing to do with one another
+
+        def closeness(index: Path) -> int:
+            name = index.stem.lower()
+            if name in (stem, base):
+                return 4
+            if own_folder and name == run:
+                return 3
+            if base in name:  # added_IVF256_Flat_nprobe_1_<base>_v2
+                return 2
+            return 1 if own_folder and name.startswith("added_") else 0
+
+        ranked = sorted(indexes, key=lambda index: (-closeness(index), _age(index)))
+        if ranked and (closeness(ranked[0]) or (own_folder and len(ranked) == 1)):
+            return ranked[0]
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: Path, size: int, modified_ns: int) -> VoiceModel:
+    return VoiceModel.read(path)
+
+
+def _folders(logs: Path) -> Iterator[tuple[Path, list[Path], list[Path]]]:
+    """Every folder below ``logs`` that holds voices, with its voices and indexes. Links are followed, each folder once."""
+    seen = set()
+    for parent, folders, files in os.walk(logs, followlinks=True):
+        folder = Path(parent)
+        real = folder.resolve()
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=str.lower)
+        voices = [folder / name for name in files if _is_voice(name)]
+        if voices:
+            yield folder, voices, [folder / name for name in files if _is_index(name)]
+
+
+def _is_voice(name: str) -> bool:
+    """G_ and D_ are checkpoints; a leading dot marks a file that is still being written."""
+    return name.endswith(".pth") and not name.startswith(("G_", "D_", "."))
+
+
+def _is_index(name: str) -> bool:
+    """RVC's ``trained_`` indexes hold no vectors."""
+    return name.endswith(".index") and "trained" not in name and not name.startswith(".")
+
+
+def _age(path: Path) -> tuple[int, int, str]:
+    """Sorts the newest first; of files written at the same time, the one trained longer."""
+    try:
+        modified = path.stat().st_mtime_ns
+    except FileNotFoundError:  # a dead link, or removed since it was listed
+        modified = 0
+    match = _EPOCH_AND_STEP.search(path.stem)
+    return -modified, -int(match[2]) if match else 0, path.name

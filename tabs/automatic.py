@@ -1,0 +1,38 @@
+"""What *auto* came to, in sentences with the reason."""
+
+from rvc.train.bases import OFFICIAL_EMBEDDER, SCRATCH
+from rvc.train.run import Resolved
+from rvc.train.settings import TrainingSettings
+
+
+def sentences(settings: TrainingSettings, resolved: Resolved) -> list[str]:
+    """One sentence for each choice that was left open. Empty when everything was chosen by name."""
+    asked = settings.model
+    said = []
+    if asked.embedder == "auto":
+        said.append(f"Embedder: {resolved.embedder}.{_why_embedder(resolved)}")
+    if asked.f0_method == "auto" and asked.pitch_guidance:
+        said.append(f"Pitch detector: {resolved.f0_method}.{_why_detector(resolved)}")
+    if asked.base_model == "auto":
+        said.append(_pretrain(settings, resolved))
+    return said
+
+
+def _why_embedder(resolved: Resolved) -> str:
+    return f" {OFFICIAL_EMBEDDER}, which gives better voices, is not downloaded." if resolved.embedder == "builtin" else ""
+
+
+def _why_detector(resolved: Resolved) -> str:
+    return " rmvpe is not downloaded." if resolved.f0_method == "fcpe" else ""
+
+
+def _pretrain(settings: TrainingSettings, resolved: Resolved) -> str:
+    if resolved.base_model != SCRATCH:
+        return f"Pretrain: {resolved.base_model}."
+    if settings.model.model_size != "standard":
+        why = "pretrains are of the standard size"
+    elif resolved.embedder != OFFICIAL_EMBEDDER:
+        why = f"the official pretrains understand {OFFICIAL_EMBEDDER} only"
+    else:
+        why = f"none is downloaded for {settings.data.sample_rate / 1000:g} kHz and {settings.model.version}"
+    return f"Pretrain: none, from scratch, because {why}. A good voice from scratch needs hours of recordings."

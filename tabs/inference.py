@@ -1,0 +1,195 @@
+"""The Inference tab: recordings in, the same recordings in another voice out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from rvc.errors import AudioError, RvcError, SettingsError
+from rvc.events import Note, Progress
+from rvc.infer.outcome import Converted, Failed
+from rvc.infer.settings import ConversionSettings
+from rvc.paths import Home
+from rvc.settings import from_flat
+from rvc.voices import VoiceLibrary
+from tabs import widgets
+from tabs.boundary import PageError, errors_as_words, handler
+from tabs.form import Form
+from tabs.studio import SAMPLES, Order, Studio
+from tabs.train import QUIET, embedder_choices
+
+PAIRED, NO_INDEX = "paired", "none"
+_STAGES = {"load": "Reading", "f0": "Listening to the pitch", "synthesis": "Speaking in the other voice", "write": "Writing"}
+# A browser decodes a whole file to draw its waveform: half an hour takes it 13 s and hundreds of MB. A plain player streams.
+WAVEFORM_SECONDS = 300.0
+
+
+def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
+    """The tab's ``voice`` picker, for other tabs to set."""
+    with gr.Row(elem_classes="tm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="tm-card"):
+            asked = _Asked()
+        with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
+            given = _Given()
+    _wire_choices(studio, demo, tab, asked)
+    _wire_conversion(studio, asked, given)
+    return {"voice": asked.voice}
+
+
+class _Asked:
+    """The left side: which voice, which recordings, how."""
+
+    def __init__(self) -> None:
+        self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, interactive=True, elem_id="infer-voice")
+        self.about = gr.HTML(elem_id="infer-about")
+        self.recording = gr.Audio(label="Recording", sources=["upload", "microphone"], type="filepath", editable=False,
+                                  elem_id="infer-recording")
+        with gr.Row(elem_classes="tm-small-buttons"):
+            self.sample = gr.Button("Take the sample recording", size="sm", elem_id="infer-sample")
+        with gr.Accordion("Several files at once", open=False, elem_id="infer-many"):
+            self.files = gr.File(label="Files", file_count="multiple", file_types=["audio", "video"], height=150, elem_id="infer-files")
+        self.form = Form(ConversionSettings, "infer", {"embedder": embedder_choices()})
+        self.form.place("pitch_shift")
+        with gr.Accordion("More settings", open=False, elem_id="infer-more"):
+            self.index = gr.Dropdown([("The one of the voice", PAIRED), ("None", NO_INDEX)], value=PAIRED, label="Index",
+                                     info="Features of the training data that the voice leans on.", allow_custom_value=True,
+                                     interactive=True, elem_id="infer-index")
+            self.form.place_rest(advanced=False)
+        with gr.Accordion("Advanced", open=False, elem_id="infer-advanced"):
+            self.form.place_rest(advanced=True)
+        assert self.form.complete
+        self.convert = gr.Button("Convert", variant="primary", elem_id="infer-convert")
+
+
+class _Given:
+    """The right side: what comes of it. ``view`` is what a conversion writes to."""
+
+    def __init__(self) -> None:
+        self.status = gr.HTML(_NOTHING_YET, elem_id="infer-status")
+        with gr.Row(elem_classes="tm-small-buttons"):
+            self.cancel = gr.Button("Cancel", visible=False, size="md", elem_id="infer-cancel")
+        self.player = gr.Audio(label="Result", interactive=False, visible=False, buttons=["download"], elem_id="infer-player")
+        self.files = gr.Files(label="Results", interactive=False, visible=False, elem_id="infer-results")
+        self.view = [self.status, self.cancel, self.player, self.files]
+
+    def showing(self, status: str, *, going: bool = False) -> list[Any]:
+        """Updates of ``view`` that change only what is said. ``going`` offers to cancel."""
+        return [status, gr.update(visible=going, value="Cancel", interactive=True), gr.skip(), gr.skip()]
+
+    def results(self, status: str, done: list[Converted]) -> list[Any]:
+        """Updates of ``view`` that show what was converted: the first is played, several are listed."""
+        waveform = gr.WaveformOptions(show_recording_waveform=done[0].seconds <= WAVEFORM_SECONDS)
+        player = gr.Audio(value=done[0].output, visible=True, label=Path(done[0].output).name, waveform_options=waveform)
+        files = gr.update(value=[one.output for one in done] if len(done) > 1 else None, visible=len(done) > 1)
+        return [status, gr.update(visible=False), player, files]
+
+
+_NOTHING_YET = ('<section class="tm-run"><header><h3>No result yet</h3></header><p class="tm-empty">Choose a voice, drop a recording '
+                "or speak one, and press Convert. The result is played here and kept in the folder outputs.</p></section>")
+
+
+def voice_choices(home: Home) -> list[tuple[str, str]]:
+    """Voices as they are found now. A run's voices are shown under its name, the newest first."""
+    return [(entry.name, entry.name) for entry in VoiceLibrary(home).entries()]
+
+
+def index_choices(home: Home) -> list[tuple[str, str]]:
+    there = {str(entry.index): entry.index.name for entry in VoiceLibrary(home).entries() if entry.index}
+    return [("The one of the voice", PAIRED), ("None", NO_INDEX), *((name, path) for path, name in there.items())]
+
+
+def _wire_choices(studio: Studio, demo: gr.Blocks, tab: gr.Tab, asked: _Asked) -> None:
+    home = studio.home
+
+    @handler
+    def lists(voice: str | None) -> list[Any]:
+        voices = voice_choices(home)
+        chosen = voice if voice in dict(voices) else next(iter(dict(voices)), None)
+        return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), _about(home, chosen)]
+
+    listed = [asked.voice, asked.index, asked.about]
+    demo.load(lists, [asked.voice], listed, **QUIET)
+    tab.select(lists, [asked.voice], listed, **QUIET)
+    asked.voice.change(handler(lambda voice: _about(home, voice)), [asked.voice], asked.about, **QUIET)
+    asked.sample.click(lambda: str(SAMPLES / "source.flac"), None, asked.recording, **QUIET)
+
+
+def _about(home: Home, voice: str | None) -> str:
+    """One line on the voice that is chosen; without opening the file, which would import torch while the page opens."""
+    if not voice:
+        return widgets.note("There is no voice yet. Train one in the Train tab, or put a .pth file and its .index into a folder of logs.")
+    entry = VoiceLibrary(home).find(voice)
+    paired = f"with {entry.index.name}" if entry.index else "without an index"
+    return widgets.note(f"{entry.path.name}, {widgets.size(entry.path.stat().st_size)}, {paired}.")
+
+
+def _wire_conversion(studio: Studio, asked: _Asked, given: _Given) -> None:
+    @handler
+    def convert(voice: str | None, index: str, recording: str | None, files: list[str] | None, request: gr.Request,
+                **values: Any) -> Iterator[list[Any]]:
+        yield given.showing(widgets.progress("Getting ready …", None), going=True)
+        settings = from_flat(ConversionSettings, values)
+        if index == NO_INDEX:
+            settings = settings.model_copy(update={"index_rate": 0.0})
+        order = Order([Path(one) for one in [recording, *(files or [])] if one], voice, settings,
+                      None if index in (PAIRED, NO_INDEX) else Path(index))
+        try:
+            with errors_as_words():
+                yield from _conversion(studio, given, order, request.session_hash)
+        except PageError as error:  # also where the result would be: a toast is gone before it is read twice
+            yield given.showing(widgets.note(error.text, "bad"))
+            raise
+
+    busy = asked.convert.click(lambda: gr.update(interactive=False), None, asked.convert, queue=False, **QUIET)
+    going = busy.then(convert, [asked.voice, asked.index, asked.recording, asked.files], given.view,
+                      inputs_kwargs=asked.form.components, show_progress="hidden", concurrency_id="engine", concurrency_limit=1,
+                      api_name="convert")
+    going.then(lambda: gr.update(interactive=True), None, asked.convert, queue=False, **QUIET)
+
+    def cancel(request: gr.Request) -> Any:
+        studio.cancel(request.session_hash)
+        return gr.update(value="Cancelling …", interactive=False)
+
+    given.cancel.click(cancel, None, given.cancel, queue=False, **QUIET)
+
+
+def _conversion(studio: Studio, given: _Given, order: Order, session: str) -> Iterator[list[Any]]:
+    """Updates while ``order`` is carried out; ends early when ``session`` cancels. Fails only when nothing came of it."""
+    if not order.voice:
+        raise SettingsError("No voice is chosen.", fix="Train one in the Train tab, or put one into a folder of logs.")
+    if not order.sources:
+        raise AudioError("There is nothing to convert.", fix="Drop a recording, speak one, or take the sample recording.")
+    studio.take_cancellation(session)  # one from an earlier conversion that ended before it was noticed
+    done, failed, warnings = [], [], []
+    for event in studio.convert(order):
+        if studio.take_cancellation(session):
+            yield given.showing(widgets.note("Cancelled." + (f" {len(done)} of {len(order.sources)} were done." if done else "")))
+            return
+        match event:
+            case Progress():
+                yield given.showing(_progress(event, len(done) + len(failed) + 1, len(order.sources)), going=True)
+            case Note(level="warning"):
+                warnings.append(event.message)
+            case Converted():
+                done.append(event)
+            case Failed():
+                failed.append(event)
+    if not done:
+        raise RvcError(failed[0].message, fix=failed[0].fix)
+    yield given.results(_report(done, failed, warnings), done)
+
+
+def _progress(event: Progress, number: int, count: int) -> str:
+    which = f"File {number} of {count}: " if count > 1 else ""
+    known = event.stage in _STAGES and event.total
+    return widgets.progress(f"{which}{_STAGES.get(event.stage, event.message or event.stage)}", event.done / event.total if known else None)
+
+
+def _report(done: list[Converted], failed: list[Failed], warnings: list[str]) -> str:
+    last, seconds, elapsed = done[-1], sum(one.seconds for one in done), sum(one.elapsed_seconds for one in done)
+    facts = {"Length": widgets.duration(seconds), "Took": widgets.duration(elapsed), "Sample rate": f"{last.sample_rate / 1000:g} kHz",
+             "Pitch by": last.f0_method or "–", "Embedder": last.embedder, "Index": Path(last.index).name if last.index else "none"}
+    count = f"{len(done)} of {len(done) + len(failed)} files" if len(done) + len(failed) > 1 else Path(last.output).name
+    misses = [f"{Path(one.source).name}: {one.message}" for one in failed]
+    return widgets.result_card(count, facts, misses, warnings)

@@ -1,0 +1,40 @@
+"""A person's own G and D files, dropped on the page, into ``pretraineds/pretraineds_custom``."""
+
+import filecmp
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rvc.download.looks import fault_of
+from rvc.download.pairs import base_pairs
+from rvc.errors import FormatError, SettingsError
+from rvc.paths import Home, checked_name, written_whole
+
+
+def add(files: Sequence[str], home: Home) -> None:
+    """Keep ``files`` under their names. All are looked at before the first is kept; another file of that name is never written over.
+
+    Whether the networks fit is compared when a run starts from them.
+    """
+    targets = {Path(file): home.custom_pretraineds / Path(file).name for file in files}
+    for file, target in targets.items():
+        _refuse(file, target)
+    for file, target in targets.items():
+        with written_whole(target) as temporary:
+            shutil.copyfile(file, temporary)
+
+
+def unpaired(home: Home) -> list[Path]:
+    """Files of the user's own folder that miss their other half."""
+    paired = {path for pair in base_pairs(home) for path in (pair.g_path, pair.d_path)}
+    return sorted(path for path in home.custom_pretraineds.rglob("*.pth") if path not in paired)
+
+
+def _refuse(file: Path, target: Path) -> None:
+    if file.suffix.lower() != ".pth":
+        raise FormatError(f"{file.name} is not a .pth file.")
+    checked_name(file.stem.removeprefix("G_").removeprefix("D_"), what="pretrain")
+    if fault := fault_of(file):
+        raise FormatError(f"{file.name} {fault}.", fix="Nothing was kept. Download it again.")
+    if target.exists() and not filecmp.cmp(file, target, shallow=False):
+        raise SettingsError(f"There is another {file.name} in {target.parent.name}.", fix="Rename yours, or remove that one first.")

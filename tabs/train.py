@@ -1,0 +1,227 @@
+"""The Train tab: on the left what to train, on the right a run as its folder tells it.
+
+The page holds no truth about a run. It reads the run's folder when it opens and, while a worker is on it, once a second; so a
+reload, a second reader and a restarted server all see the same.
+"""
+
+from typing import Any
+
+import gradio as gr
+
+from rvc import jobs
+from rvc.download.pairs import base_pairs
+from rvc.embedders.registry import EMBEDDERS
+from rvc.errors import RvcError
+from rvc.paths import Home
+from rvc.settings import from_flat
+from rvc.train.run import TrainingRun
+from rvc.train.settings import TrainingSettings
+from tabs import automatic, curves, widgets
+from tabs.boundary import handler, sentence
+from tabs.form import Choices, Form
+from tabs.studio import SAMPLES, Studio
+
+POLL_SECONDS = 1.0
+LOG_LINES = 80
+# What the sample material is filled in with: a voice that is done in minutes without a GPU, to see how everything goes.
+SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
+SAMPLE_NAME = "sample"
+# Fields that decide what an "auto" comes to.
+DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size")
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+
+
+def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
+    """The tab's components that others wire to: ``shown`` (the run on the right) and ``use`` (its button)."""
+    remembered = gr.BrowserState(None, storage_key="timbre-run", secret="timbre")  # both fixed: a restarted server must read it
+    with gr.Row(elem_classes="tm-columns"):
+        with gr.Column(scale=5, min_width=320, elem_classes="tm-card"):
+            asked = _Asked(studio)
+        with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
+            live = _Live(studio)
+    _wire_form(studio, asked, live, remembered)
+    _wire_live(studio, asked, live, remembered)
+    opened = handler(lambda name: _opened(studio, asked, live, name))
+    demo.load(opened, [remembered], [*asked.all, *live.all], **QUIET)
+    tab.select(handler(lambda name: [*live.chosen(name), asked.pretrains()]), [live.shown],
+               [*live.all, asked.form.components["base_model"]], **QUIET)
+    return {"shown": live.shown, "use": live.use}
+
+
+class _Asked:
+    """The left side: name, recordings, settings. ``all`` are the components that show a run's settings."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self.name = gr.Textbox(label="Name", placeholder="A name for the voice", max_lines=1, elem_id="train-name")
+        self.recordings = gr.File(label="Recordings", file_count="multiple", file_types=["audio", "video"], height=140,
+                                  elem_id="train-recordings")
+        with gr.Row(elem_classes="tm-small-buttons"):
+            self.folder = gr.UploadButton("Upload a folder", file_count="directory", size="sm", elem_id="train-folder")
+            self.sample = gr.Button("Take the sample material", size="sm", elem_id="train-sample")
+            self.new = gr.Button("Clear the form", size="sm", elem_id="train-new")
+        self.form = self._form()
+        self.banner = gr.HTML(elem_id="train-banner")
+        self.start = gr.Button("Train", variant="primary", elem_id="train-start")
+        self.all = [self.name, self.recordings, *self.form.components.values(), self.banner]
+
+    def _form(self) -> Form:
+        form = Form(TrainingSettings, "train", {
+            "sample_rate": [(f"{rate // 1000} kHz", rate) for rate in (24000, 32000, 40000, 48000)],
+            "embedder": embedder_choices(), "base_model": pretrain_choices(self._studio.home)})
+        form.place("dataset")
+        with gr.Row():
+            form.place("epochs", "batch_size")
+        form.place("sample_rate")
+        with gr.Accordion("More settings", open=False, elem_id="train-more"):
+            form.place_rest(advanced=False)
+        with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
+            form.place_rest(advanced=True)
+        assert form.complete
+        return form
+
+    def showing(self, name: str, settings: TrainingSettings) -> list[Any]:
+        """Updates of ``all`` that show ``settings`` under ``name``."""
+        return [name, None, *self.form.updates(settings), self.said(name, settings)]
+
+    def said(self, name: str, settings: TrainingSettings) -> str:
+        """The banner: what *auto* comes to, or what stands against these settings."""
+        try:
+            resolved = self._studio.resolved(name, settings)
+        except RvcError as error:
+            return widgets.note(sentence(error), "bad")
+        return widgets.notes("Chosen automatically", automatic.sentences(settings, resolved))
+
+    def pretrains(self) -> Any:
+        return gr.update(choices=pretrain_choices(self._studio.home))
+
+
+class _Live:
+    """The right side: one run as its folder tells it. ``view`` is what the timer renews, ``all`` also which run it is."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self.shown = gr.Dropdown([], label="Run", info="Every run on this computer. Picking one shows its settings as well.",
+                                 allow_custom_value=True, interactive=True, elem_id="train-shown")
+        self.card = gr.HTML(widgets.no_run_card(), elem_id="train-card")
+        with gr.Row(elem_classes="tm-small-buttons"):
+            self.stop = gr.Button("Stop", variant="stop", visible=False, size="md", elem_id="train-stop")
+            self.resume = gr.Button("Resume", visible=False, size="md", elem_id="train-resume")
+            self.use = gr.Button("Convert with this voice", visible=False, size="md", elem_id="train-use")
+        self.curves = gr.HTML(elem_id="train-curves")
+        with gr.Accordion("Log", open=True, elem_id="train-log-fold"):
+            self.log = widgets.log_box("train-log")
+        self.seen = gr.State(None)
+        self.timer = gr.Timer(POLL_SECONDS, active=False)
+        self.view = [self.card, self.stop, self.resume, self.use, self.curves, self.log, self.timer]
+        self.all = [self.shown, *self.view]
+
+    def of(self, name: str | None) -> list[Any]:
+        """Updates of ``view``."""
+        if not name or name not in self._studio.run_names():
+            hidden = [gr.update(visible=False)] * 3
+            return [widgets.no_run_card(), *hidden, "", widgets.log_text(""), gr.Timer(active=False)]
+        folder = self._studio.folder(name)
+        run, state = TrainingRun.open(folder), jobs.state(folder)
+        asked_to_stop = run.stop_file.exists()
+        return [
+            widgets.run_card(name, state, stop_asked=asked_to_stop),
+            gr.update(visible=state.active, value="Stop now, without saving" if asked_to_stop else "Stop"),
+            gr.update(visible=state.status in ("stopped", "failed", "died")),
+            gr.update(visible=bool(run.voices())),
+            curves.drawn(jobs.history(folder, curves.TAGS)),
+            widgets.log_text(jobs.log_tail(folder, LOG_LINES)),
+            gr.Timer(active=state.active),
+        ]
+
+    def chosen(self, name: str | None) -> list[Any]:
+        """Updates of ``all``: the list of runs as it is now, and ``name`` among them."""
+        return [gr.update(choices=self._studio.run_names(), value=name), *self.of(name)]
+
+
+def embedder_choices() -> Choices:
+    return [("Automatic", "auto"), *((spec.title, name) for name, spec in EMBEDDERS.items())]
+
+
+def pretrain_choices(home: Home) -> Choices:
+    """G/D pairs that are there, each with its sample rate."""
+    pairs = [(" · ".join(part for part in (pair.name, rate(pair.sample_rate), pair.version, pair.source) if part), pair.name)
+             for pair in base_pairs(home)]
+    return [("Automatic", "auto"), ("None, from scratch", "scratch"), *pairs]
+
+
+def rate(sample_rate: int | None) -> str:
+    """As people write it."""
+    return f"{sample_rate / 1000:g} kHz" if sample_rate else "sample rate unknown"
+
+
+def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
+    """A page that opens: the run it showed last comes back with its settings; another one is shown, and the form left for a new voice."""
+    name = studio.run_to_show(remembered)
+    settings = TrainingRun.open(studio.folder(name)).settings if name and name == remembered else TrainingSettings()
+    shown = asked.showing(name if name and name == remembered else "", settings)
+    return [*shown, *live.chosen(name)]
+
+
+def _wire_form(studio: Studio, asked: _Asked, live: _Live, remembered: gr.BrowserState) -> None:
+    form = asked.form
+
+    @handler
+    def train(name: str, recordings: list[str] | None, **values: Any) -> list[Any]:
+        run = studio.train(name, recordings or [], values)
+        return [run.name, *asked.showing(run.name, run.settings), *live.chosen(run.name)]
+
+    @handler
+    def sample() -> list[Any]:
+        return asked.showing(SAMPLE_NAME, from_flat(TrainingSettings, SAMPLE_SETTINGS))
+
+    @handler
+    def said(name: str, **values: Any) -> str:
+        try:
+            return asked.said(name, from_flat(TrainingSettings, values))
+        except RvcError as error:
+            return widgets.note(sentence(error), "bad")
+
+    asked.start.click(train, [asked.name, asked.recordings], [remembered, *asked.all, *live.all], inputs_kwargs=form.components,
+                      show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_name="train")
+    asked.sample.click(sample, None, asked.all, **QUIET)
+    asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
+    asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
+    gr.on([asked.recordings.upload, asked.folder.upload], lambda: "", None, form.components["dataset"], **QUIET)
+    gr.on([asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
+          inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
+
+
+def _wire_live(studio: Studio, asked: _Asked, live: _Live, remembered: gr.BrowserState) -> None:
+    @handler
+    def pick(name: str) -> list[Any]:
+        return [name, *asked.showing(name, TrainingRun.open(studio.folder(name)).settings), *live.chosen(name)]
+
+    @handler
+    def stop(name: str) -> list[Any]:
+        studio.stop(name)
+        return live.of(name)
+
+    @handler
+    def resume(name: str) -> list[Any]:
+        studio.resume(name)
+        return live.of(name)
+
+    @handler
+    def tick(name: str | None, seen: Any) -> list[Any]:
+        now = jobs.signature(studio.folder(name)) if name else None
+        if now == seen:  # nothing new on disk: nothing is sent
+            return [gr.skip()] * (1 + len(live.view))
+        return [now, *live.of(name)]
+
+    live.shown.input(pick, [live.shown], [remembered, *asked.all, *live.all], **QUIET)
+    live.stop.click(stop, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="stop")
+    live.resume.click(resume, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="resume")
+    live.timer.tick(tick, [live.shown, live.seen], [live.seen, *live.view], **QUIET)
+
+
+def wire_use(studio: Studio, here: dict[str, Any], inference: dict[str, Any]) -> None:
+    """The button that takes the newest voice of the run that is shown to the Inference tab."""
+    go = here["use"].click(handler(lambda name: f"{name}/{TrainingRun.open(studio.folder(name)).voices()[-1].stem}"), [here["shown"]],
+                           inference["voice"], **QUIET)
+    go.then(None, None, None, js="() => window.timbre.open('inference')")
