@@ -96,7 +96,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(title="Timbre", delete_cache=CACHE_CLEANED, analytics_enabled=False) as demo:
         gr.HTML(widgets.header())
         parts = {}
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             for name, title, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     tab.select(None, None, None, js=f"() => window.timbre.remember('{name}')")

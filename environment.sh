@@ -1,6 +1,7 @@
 # Shared by run.sh, test.sh and run-tensorboard.sh, which set $here before they read it in.
 # prepare PURPOSE: afterwards $python is the environment's Python, and the environment has what PURPOSE (studio, tests) needs.
 
+: "${here:?}"
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"  # rvc is found from any working directory, also by workers
 export PYTHONUTF8=1
 export PYTHONDONTWRITEBYTECODE=  # without stored bytecode every start compiles all of torch and gradio again

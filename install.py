@@ -123,7 +123,7 @@ def make(environment: Environment) -> None:
         refuse_wrong_python()
         refuse_little_space(environment)
     say(f"{'Making' if fresh else 'Renewing'} the environment in {environment.folder}"
-        + (f": about {size_gb()} GB on disk, some minutes the first time." if fresh else "."))
+        + (f": about {download_gb()} GB to download, {size_gb()} GB on disk." if fresh else "."))
     environment.unfinished.touch()
     if fresh:
         create(environment, with_pip=uv is None)
@@ -165,6 +165,8 @@ def install(environment: Environment, uv: str | None) -> None:
     else:
         command = [str(environment.python), "-m", "pip", "install", "--disable-pip-version-check", *files]
         variables = dict(os.environ)
+        if backend:
+            say("pip cannot choose a build of PyTorch; the package index's own is installed.")
     before = environment.packages
     result = subprocess.run(command, cwd=PROJECT, env=variables, stdout=sys.stderr, check=False)
     if result.returncode:
@@ -185,7 +187,7 @@ def constraints(environment: Environment, backend: str | None) -> Path:
 
 def pip_settings_for_uv() -> dict[str, str]:
     """The indexes and certificates of the user's pip configuration in uv's words. What is set for uv itself is left as it is."""
-    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+    listing = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, errors="replace", check=False)
     found: dict[str, str] = {}
     for line in sorted(listing.stdout.splitlines(), key=lambda line: line.startswith(":env:")):  # PIP_… variables win over files
         if (match := re.fullmatch(r"[^=]*\.([a-z-]+)=(.*)", line)) and match[1] in UV_NAMES:
@@ -212,9 +214,18 @@ def fingerprint(purpose: str) -> str:
     return digest.hexdigest()
 
 
+def has_cuda() -> bool:
+    """Whether PyTorch will bring CUDA along, which is most of what the environment takes."""
+    backend = os.environ.get("TIMBRE_TORCH_BACKEND")
+    return sys.platform != "darwin" and backend != "cpu" and (sys.platform == "linux" or backend is not None)
+
+
+def download_gb() -> int:
+    return 2 if has_cuda() else 1
+
+
 def size_gb() -> int:
-    """What the environment takes. On Linux most of it is CUDA, which the package index's build of PyTorch brings along."""
-    return 7 if sys.platform == "linux" and os.environ.get("TIMBRE_TORCH_BACKEND") != "cpu" else 3
+    return 6 if has_cuda() else 2
 
 
 def refuse_foreign(environment: Environment) -> None:

@@ -92,16 +92,14 @@ def load_state(module: nn.Module, state: Mapping[str, Any], *, what: str, ignore
     """Fill ``module`` with ``state``. All of it must fit, or ``FormatError`` says what does not and the module stays as it was.
 
     what: names the source in errors, such as ``"f0G40k.pth"``. ignore: prefixes of tensors in ``state`` that are passed over.
-    A module on torch's meta device takes the tensors over, in float32 on the CPU.
     """
     fitting = fitted(module, state, what=what, ignore=ignore)
-    on_meta = any(parameter.is_meta for parameter in module.parameters())
-    module.load_state_dict(fitting, strict=True, assign=on_meta)
+    module.load_state_dict(fitting, strict=True)
     return LoadReport(loaded=len(fitting), total=len(module.state_dict()))
 
 
 def fitted(module: nn.Module, state: Mapping[str, Any], *, what: str, ignore: tuple[str, ...] = ()) -> dict[str, Tensor]:
-    """Copies of the tensors of ``state`` in float32 under the names of ``module``, if they are exactly what it needs."""
+    """The tensors of ``state`` in float32 under the names of ``module``, if they are exactly what it needs."""
     kept = {name: value for name, value in state.items() if not str(name).startswith(ignore)} if ignore else dict(state)
     given = new_names(kept)
     wanted = module.state_dict()
@@ -114,7 +112,7 @@ def fitted(module: nn.Module, state: Mapping[str, Any], *, what: str, ignore: tu
     ]
     if found := "; ".join(problem for problem in problems if problem):
         raise FormatError(f"{what} does not fit this network: {found}.")
-    return {name: given[name].detach().to(torch.float32, copy=True) for name in wanted}
+    return {name: given[name].detach().float() for name in wanted}
 
 
 def _is_zip(path: Path) -> bool:

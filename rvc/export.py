@@ -50,7 +50,7 @@ def voice_from_checkpoint(g_path: Path, path: Path, facts: VoiceFacts, *, sample
         raise FormatError(f"{Path(g_path).name}: its 'model' is not a dictionary of weights.")
     state = checkpoint.old_names(state)
     config = config_of_state(state, what=Path(g_path).name, sample_rate=sample_rate)
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # only its names and shapes are wanted
         network = Synthesizer(config, posterior=False)
     tensors = checkpoint.old_names(checkpoint.fitted(network, state, what=Path(g_path).name, ignore=(_TRAINING_ONLY,)))
     epoch = facts.epoch or content.get("iteration") or 0

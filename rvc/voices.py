@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rvc.errors import FormatError, SettingsError
 from rvc.models.config import HIFI_GAN, ModelConfig
-from rvc.models.recognise import refuse_other_vocoders
+from rvc.models.recognise import refuse_misfit, refuse_other_vocoders
 from rvc.paths import Home
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ class VoiceModel:
         path = Path(path)
         content = checkpoint.read(path, mmap=True)
         try:
-            return cls._parsed(path, content)
+            voice = cls._parsed(path, content)
+            refuse_misfit(voice.config, {name: tuple(one.shape) for name, one in checkpoint.old_names(content["weight"]).items()})
+            return voice
         except FormatError as error:
             raise FormatError(f"{path.name}: {error.message}", fix=error.fix) from error
 
@@ -91,7 +93,7 @@ class VoiceModel:
         from rvc.models.synthesizer import Synthesizer
 
         weight = _weight(checkpoint.read(self.path))
-        with torch.device("meta"):  # nothing is drawn that the file then replaces
+        with torch.random.fork_rng(devices=[]):  # loading a voice must not change what its sound is drawn from
             network = Synthesizer(self.config, posterior=False)
         checkpoint.load_state(network, weight, what=self.path.name, ignore=("enc_q.",))  # a few shared files kept enc_q
         return network.for_inference().to(device)

@@ -42,7 +42,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
     total = widgets.size(sum(one.size or 0 for one in essentials))
     with gr.Row(elem_classes="tm-bar-row"):
         gr.HTML(widgets.lead("What voices are made with", "For a good first voice: " + ", ".join(one.title for one in essentials) + "."))
-        start = gr.Button(f"Download for a first voice · {total}", variant="primary", scale=0, min_width=300, elem_id="download-essentials")
+        start = gr.Button(f"Download these · {total}", variant="primary", scale=0, min_width=260, elem_id="download-essentials")
     common = gr.HTML(catalogue_html(studio, common=True), js_on_load=_CLICKS, elem_id="download-catalogue")
     with gr.Accordion("Other pretrains: v1, and without pitch guidance", open=False, elem_id="download-more"):
         others = gr.HTML(catalogue_html(studio, common=False), js_on_load=_CLICKS, elem_id="download-others")
@@ -126,7 +126,7 @@ def _row(asset: Asset, now: str, transfer: Transfer | None) -> str:
     about = " · ".join(part for part in (widgets.size(asset.size) if asset.size else "", asset.licence, asset.source) if part)
     return (
         f'<div class="tm-asset" data-asset="{html.escape(asset.id, quote=True)}" data-state="{now}">'
-        f"<div><h4>{html.escape(asset.title)}</h4><p>{html.escape(about)}</p>{_files(asset)}</div>"
+        f"<h4>{html.escape(asset.title)}</h4><div><p>{html.escape(about)}</p>{_files(asset)}</div>"
         f'<span class="tm-pill" data-tone="{tone}">{pill}</span>{_button(asset, now, going)}{_progress(transfer)}</div>'
     )
 
@@ -141,7 +141,7 @@ def _files(asset: Asset) -> str:
 
 def _button(asset: Asset, now: str, going: bool) -> str:
     if now == "installed" and not going:
-        return "<span></span>"
+        return ""
     action, title = ("cancel", "Cancel") if going else ("start", {"missing": "Download", "incomplete": "Go on", "damaged": "Again"}[now])
     which, label = html.escape(asset.id, quote=True), html.escape(f"{title} {asset.title}", quote=True)
     return f'<button type="button" data-asset="{which}" data-action="{action}" aria-label="{label}">{title}</button>'
@@ -151,9 +151,9 @@ def _progress(transfer: Transfer | None) -> str:
     if transfer is None or transfer.status in ("finished", "cancelled", "waiting"):
         return ""
     if transfer.status == "failed":
-        return widgets.note(transfer.message, "bad")
+        return f'<footer>{widgets.note(transfer.message, "bad")}</footer>'
     said = f"{widgets.size(transfer.done)} of {widgets.size(transfer.total)}" if transfer.total else widgets.size(transfer.done)
-    return f'<p>{said}</p>{widgets.bar(transfer.done / transfer.total if transfer.total else None)}'
+    return f'<footer>{said}{widgets.bar(transfer.done / transfer.total if transfer.total else None)}</footer>'
 
 
 def own_pretrains_html(studio: Studio) -> str:
@@ -169,5 +169,5 @@ def own_pretrains_html(studio: Studio) -> str:
 
 
 def _own_row(title: str, about: str, pill: str, tone: widgets.Tone) -> str:
-    return (f'<div class="tm-asset"><div><h4>{html.escape(title)}</h4><p>{html.escape(about)}</p></div><span></span>'
+    return (f'<div class="tm-asset"><h4>{html.escape(title)}</h4><div><p>{html.escape(about)}</p></div>'
             f'<span class="tm-pill" data-tone="{tone}">{pill}</span></div>')

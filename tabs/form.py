@@ -70,7 +70,8 @@ def _component(option: Option, choices: Choices | None, elem_id: str) -> Compone
         return gr.Textbox(max_lines=1, **common)
     if option.step is not None and option.low is not None and option.high is not None:
         return Slider(option.low, option.high, step=option.step, buttons=[], **common)
-    return gr.Number(step=option.step or 1, min_width=130, **common)  # no bounds and no rounding here: the model's own sentence names the setting
+    # No bounds and no rounding here: the sentence of the settings model names the setting.
+    return gr.Number(step=option.step or 1, min_width=130, **common)
 
 
 def _choice(choices: Choices, common: dict[str, Any]) -> Component:

@@ -14,28 +14,27 @@ FRAME = f'<iframe class="tm-frame" src=".{PREFIX}/#scalars" title="TensorBoard">
 
 def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="tm-bar-row"):
-        said = gr.HTML(_invitation(studio), elem_id="board-said")
+        said = gr.HTML(_lead(studio), elem_id="board-said")
         start = gr.Button("Open TensorBoard", variant="primary", elem_id="board-start", scale=0, min_width=200)
     frame = gr.HTML(elem_id="board-frame")
 
     @handler
     def opened() -> list:
         studio.tensorboard.start()
-        return [widgets.note("Reads all runs in logs and renews itself."), gr.update(visible=False), FRAME]
+        return [_lead(studio), gr.update(visible=False), FRAME]
 
     def as_it_is() -> list:
         if studio.tensorboard.running:
-            return [widgets.note("Reads all runs in logs and renews itself."), gr.update(visible=False), FRAME]
-        return [_invitation(studio), gr.update(visible=True), ""]
+            return [_lead(studio), gr.update(visible=False), FRAME]
+        return [_lead(studio), gr.update(visible=True), ""]
 
     view = [said, start, frame]
     start.click(opened, None, view, show_progress="minimal", show_progress_on=start, api_visibility="private")
     tab.select(handler(as_it_is), None, view, **QUIET)
 
 
-def _invitation(studio: Studio) -> str:
-    runs = len(studio.run_names())
-    text = "Every loss, mel spectrogram and sound of your runs, in detail."
-    if not runs:
-        text += " There is no run yet: train something first, then there is something to see."
-    return widgets.note(text)
+def _lead(studio: Studio) -> str:
+    text = "Every loss, mel spectrogram and sound of your runs, in detail. It renews itself."
+    if not studio.run_names():
+        text = "There is no run yet: train something first, then there is something to see here."
+    return widgets.lead("TensorBoard", text)

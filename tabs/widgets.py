@@ -11,7 +11,7 @@ from rvc.events import STAGES, JobState
 
 Tone = Literal["quiet", "going", "good", "bad"]
 
-STAGE_TITLES = {"preprocess": "Preprocess", "extract": "Extract", "fit": "Train", "index": "Index", "export": "Export"}
+STAGE_TITLES = {"preprocess": "Prepare", "extract": "Extract", "fit": "Train", "index": "Index", "export": "Export"}
 _STATUS: dict[str, tuple[str, Tone]] = {
     "new": ("Not started", "quiet"),
     "starting": ("Starting", "going"),

@@ -6,8 +6,9 @@ have in common that the two names differ in one letter, G against D: G_x and D_x
 
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Literal
@@ -20,11 +21,12 @@ _OFFICIAL_FOLDERS = {"v2": "hifi-gan", "v1": "v1"}
 _SAMPLE_RATES_KHZ = (40, 48, 32)  # in the order in which they are offered
 _WORDS = {"generator": "G", "discriminator": "D"}
 _SEPARATORS = " _-.()[]"
+_RESERVED = re.compile(r"auto|scratch|v[12](-f0)?-\d\dk")  # what base_model takes beside the names of custom pairs
 
 
 @dataclass(frozen=True)
 class BasePair:
-    """What the files' names say; of a custom pair each of the last fields but ``source`` may be ``None``, not said."""
+    """What the files' names say. ``None``: they do not; of a custom pair they never say the version of RVC ("v2" in a name is its own)."""
 
     name: str
     g_path: Path
@@ -46,6 +48,8 @@ def import_pair(g: Path, d: Path, home: Home, name: str) -> BasePair:
     Errors: ``SettingsError`` (the name), ``FormatError`` (a file that is no PyTorch checkpoint), ``StorageError``. Nothing is copied then.
     """
     name = checked_name(name, what="pretrain")
+    if _RESERVED.fullmatch(name):
+        raise SettingsError(f"{name!r} is a word of the studio's own.", fix="Choose another name.")
     if any(pair.name == name for pair in base_pairs(home)):
         raise SettingsError(f"There is a pretrain {name!r} already.", fix="Choose another name.")
     if g.resolve() == d.resolve():
@@ -76,11 +80,13 @@ def _official(home: Home) -> Iterator[BasePair]:
 def _custom(home: Home) -> list[BasePair]:
     folders = sorted({path.parent for path in home.custom_pretraineds.rglob("*.pth")})
     pairs = [_pair(g, d, _name(folder, rest, home)) for folder in folders for rest, g, d in _matched(sorted(folder.glob("*.pth")))]
-    return sorted(pairs, key=lambda pair: pair.name.lower())
+    times = Counter(pair.name for pair in pairs)  # G_x and x_G side by side: then the whole file name tells them apart
+    named = [replace(pair, name=_name(pair.g_path.parent, pair.g_path.stem, home)) if times[pair.name] > 1 else pair for pair in pairs]
+    return sorted(named, key=lambda pair: pair.name.lower())
 
 
 def _pair(g: Path, d: Path, name: str) -> BasePair:
-    return BasePair(name, g, d, _said_rate(g.stem), _said_version(g.stem), True if re.search(r"(?i)f0", g.stem) else None, "custom")
+    return BasePair(name, g, d, _said_rate(g.stem), None, True if "f0" in g.stem.lower() else None, "custom")
 
 
 def _matched(paths: list[Path]) -> Iterator[tuple[str, Path, Path]]:
@@ -118,11 +124,6 @@ def _name(folder: Path, rest: str, home: Home) -> str:
 def _said_rate(stem: str) -> int | None:
     found = re.search(r"(24|32|40|48)(?:k|000)", stem, flags=re.IGNORECASE)
     return int(found[1]) * 1000 if found else None
-
-
-def _said_version(stem: str) -> str | None:
-    found = re.search(r"(?<![a-z0-9])v[12](?![0-9.])", stem, flags=re.IGNORECASE)
-    return found[0].lower() if found else None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from rvc.errors import FormatError, StorageError
+from rvc.errors import FormatError
 from rvc.paths import written_whole
 
 CENTRES = 10_000
@@ -145,22 +145,18 @@ def _ivf(vectors: np.ndarray, seed: int):
 
 
 def _write(index, path: Path) -> None:
-    """Through Python's own file: faiss opens no path outside ASCII on Windows and does not say which error a disk reported."""
+    """Through Python's own file: faiss opens no path outside ASCII on Windows, and does not notice when a disk is full."""
     import faiss
 
     failures: list[OSError] = []
 
-    def write(data: bytes) -> int:
+    def write(data: bytes) -> None:
         try:
-            return file.write(data)
-        except OSError as error:
+            file.write(data)
+        except OSError as error:  # it would have to pass through C++: kept for after
             failures.append(error)
-            return 0
 
     with written_whole(path) as temporary, open(temporary, "wb") as file:
-        try:
-            faiss.write_index(index, faiss.PyCallbackIOWriter(write))
-        except RuntimeError as error:
-            if failures:
-                raise failures[0] from error
-            raise StorageError(f"{path.name} was not written: {error}") from error
+        faiss.write_index(index, faiss.PyCallbackIOWriter(write))
+        if failures:
+            raise failures[0]

@@ -68,7 +68,7 @@ class ModelConfig:
         """The positional list of a voice file: the constructor arguments of Applio's and RVC's synthesizers."""
         return [
             self.spec_channels, _EXPORTED_SEGMENT_FRAMES, self.inter_channels, self.hidden_channels, self.filter_channels,
-            self.n_heads, self.n_layers, self.kernel_size, self.p_dropout, self.resblock, list(self.resblock_kernel_sizes),
+            self.n_heads, self.n_layers, self.kernel_size, self.p_dropout or 0, self.resblock, list(self.resblock_kernel_sizes),
             [list(one) for one in self.resblock_dilation_sizes], list(self.upsample_rates), self.upsample_initial_channel,
             list(self.upsample_kernel_sizes), self.n_speakers, self.gin_channels, self.sample_rate,
         ]
@@ -209,7 +209,7 @@ def _check_sizes(config: ModelConfig) -> None:
     if config.resblock != "1":
         raise FormatError(f"Residual blocks of type {config.resblock!r} are not part of this program; no RVC voice was made with them.")
     kernels, dilations = config.resblock_kernel_sizes, config.resblock_dilation_sizes
-    if not kernels or len(kernels) != len(dilations) or len(kernels) > 8 or not all(dilations):
+    if not 0 < len(kernels) == len(dilations) <= 8 or not all(0 < len(one) <= 8 for one in dilations):
         raise FormatError("resblock_kernel_sizes and resblock_dilation_sizes do not belong together.")
     if not all(k % 2 and 1 <= k <= _LARGEST for k in kernels) or not all(1 <= d <= _LARGEST for one in dilations for d in one):
         raise FormatError("resblock_kernel_sizes must be odd and dilations positive.")

@@ -32,20 +32,23 @@ def _frame_starts(f0_hz: Tensor, frame_seconds: float, phase: Tensor | None) -> 
 
     Each frame adds only its fraction of a cycle: the smaller the sum, the finer its last bit.
     """
-    cycles = (f0_hz.double() * frame_seconds).remainder(1.0)
+    cycles = (_where_float64_is(f0_hz).double() * frame_seconds).remainder(1.0)
     start = torch.zeros_like(cycles[:, 0]) if phase is None else phase.to(cycles)
     return torch.cat([start[:, None], cycles], dim=1).cumsum(dim=1)
 
 
 def sine(f0_hz: Tensor, *, hop_length: int, sample_rate: int, phase: Tensor | None = None) -> Tensor:
     """A sine of amplitude 1 at ``f0_hz``, constant within a frame. (B, T) -> (B, N) float32; frames of 0 Hz hold the phase."""
-    device = f0_hz.device
-    if device.type == "mps":  # has no float64; a sum over frames is nothing for the CPU
-        f0_hz = f0_hz.cpu()
+    device, f0_hz = f0_hz.device, _where_float64_is(f0_hz)
     starts = _frame_starts(f0_hz, hop_length / sample_rate, phase)[:, :-1]
     steps = torch.arange(1, hop_length + 1, dtype=torch.float64, device=f0_hz.device) / sample_rate
     cycles = starts[..., None] + f0_hz.double()[..., None] * steps  # (B, T, hop)
     return torch.sin(2 * math.pi * cycles.remainder(1.0).float()).flatten(1).to(device)
+
+
+def _where_float64_is(x: Tensor) -> Tensor:
+    """MPS has none; a sum over frames is nothing for the CPU."""
+    return x.cpu() if x.device.type == "mps" else x
 
 
 class SineSource(nn.Module):

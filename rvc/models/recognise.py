@@ -24,7 +24,7 @@ def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None =
     if version is None:
         raise FormatError(f"The content encoder reads {content[1]} channels; v1 networks read 256 and v2 networks 768.")
     rate, standard = _standard(shapes, version, sample_rate)
-    return ModelConfig(
+    config = ModelConfig(
         version=version,
         pitch_guidance="enc_p.emb_pitch.weight" in shapes,
         vocoder=HIFI_GAN,
@@ -46,6 +46,32 @@ def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None =
         gin_channels=speakers[1],
         n_speakers=speakers[0],
     )
+    refuse_misfit(config, shapes)
+    return config
+
+
+def refuse_misfit(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
+    """``FormatError`` when the tensors (old spelling) are not of the sizes in ``config``.
+
+    Looks at one tensor for every number, which is quick, and makes sure that a network built from ``config`` needs no more memory
+    than its file has. That every single tensor fits is found out when they are loaded.
+    """
+    hidden, initial = config.hidden_channels, config.upsample_initial_channel
+    wanted: dict[str, Shape] = {
+        "enc_p.emb_phone.weight": (hidden, config.content_channels),
+        "enc_p.encoder.ffn_layers.0.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
+        f"enc_p.encoder.ffn_layers.{config.n_layers - 1}.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
+        "dec.conv_pre.weight": (initial, config.inter_channels, 7),
+        "emb_g.weight": (config.n_speakers, config.gin_channels),
+    }
+    for stage, kernel in enumerate(config.upsample_kernel_sizes):
+        wanted[f"dec.ups.{stage}.weight_v"] = (initial >> stage, initial >> (stage + 1), kernel)
+    for block, kernel in enumerate(config.resblock_kernel_sizes):
+        wanted[f"dec.resblocks.{block}.convs1.0.weight_v"] = (initial // 2, initial // 2, kernel)
+    for name, shape in wanted.items():
+        if shapes.get(name) != shape:
+            has = "×".join(map(str, shapes[name])) if name in shapes else "missing"
+            raise FormatError(f"The weights are not those of the network it describes: {name} is {has}, not {'×'.join(map(str, shape))}.")
 
 
 def refuse_other_vocoders(names: Mapping[str, object]) -> None:

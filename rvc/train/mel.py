@@ -6,7 +6,6 @@ precision the squares of quiet bins vanish.
 
 from functools import lru_cache
 
-import librosa
 import torch
 from torch.nn import functional
 
@@ -52,6 +51,8 @@ def _window(n_fft: int, device: torch.device) -> torch.Tensor:
 
 @lru_cache(maxsize=16)
 def _mel_filters(sample_rate: int, n_fft: int, n_mels: int, device: torch.device) -> torch.Tensor:
+    import librosa  # takes seconds, and a worker that only reads clips needs none of it
+
     filters = librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels, fmin=0.0, fmax=sample_rate / 2)
     with torch.inference_mode(False):
         return torch.from_numpy(filters).to(device)

@@ -13,8 +13,9 @@ from threading import Event as Flag
 
 from rvc.errors import DatasetError
 from rvc.events import Event, Note, Progress
+from rvc.paths import storage_error
 from rvc.train.clips import CLIP_NAME
-from rvc.train.cutter import Cancelled, ClipFolders, Cut, Cutter
+from rvc.train.cutter import ClipFolders, Cut, Cutter
 from rvc.train.recordings import Recording, Recordings, dataset_fingerprint
 from rvc.train.settings import DataSettings
 
@@ -38,11 +39,11 @@ class SpeakerReport:
 class PreprocessReport:
     """What became of a dataset: ``seconds_read = seconds_used + seconds_silent + seconds_left_out``.
 
-    ``files_left_out`` gives a reason by name of a recording that became no clip, ``clips_left_out`` a count by reason.
-    ``seconds_used`` counts what neighbouring clips share once.
+    ``files_used`` counts the recordings that became clips; ``files_left_out`` gives the reason for each that did not, by its name,
+    ``clips_left_out`` a count by reason. ``seconds_used`` counts what neighbouring clips share once.
     """
 
-    files_read: int
+    files_used: int
     files_left_out: dict[str, str]
     clips: int
     clips_left_out: dict[str, int]
@@ -74,14 +75,16 @@ def preprocess(
     for folder in (clips, clips_16k):
         _emptied(folder)
     yield from _remarks(found)
-    tally = _Tally(found)
-    for done, (recording, cut) in enumerate(_cuts(found.recordings, Cutter(folders, settings), stop, workers or _workers()), start=1):
-        if note := tally.take(recording, cut):
-            yield note
-        yield Progress(stage="preprocess", done=done, total=len(found.recordings), message=recording.name)
-    if len(tally.cuts) < len(found.recordings):
+    results: list[tuple[Recording, Cut]] = []
+    cuts = _cuts(found.recordings, Cutter(folders, settings), stop, workers or min(os.cpu_count() or 1, _MOST_WORKERS))
+    for recording, cut in cuts:
+        results.append((recording, cut))
+        if cut.left_out and sum(bool(one.left_out) for _, one in results) <= _NAMED:
+            yield Note(level="warning", message=f"{recording.name} is left out: {cut.left_out}")
+        yield Progress(stage="preprocess", done=len(results), total=len(found.recordings), message=recording.name)
+    if len(results) < len(found.recordings):
         return
-    report = tally.report()
+    report = _report(found, results)
     if not report.clips:
         raise _nothing_usable(dataset, report)
     yield from _closing_remarks(report)
@@ -108,8 +111,78 @@ def _cuts(recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], 
             yield recording, future.result()
             if stop():
                 return
-    except Cancelled:
-        raise AssertionError("nothing is cancelled before the end") from None
     finally:  # also when the caller closes the generator
         cancelled.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _report(found: Recordings, results: list[tuple[Recording, Cut]]) -> PreprocessReport:
+    cuts = [cut for _, cut in results]
+    rejected: Counter[str] = Counter()
+    for cut in cuts:
+        rejected.update(cut.rejected)
+    speakers = {}
+    for speaker_id, name in found.speaker_names().items():
+        own = [cut for recording, cut in results if recording.speaker_id == speaker_id]
+        speakers[speaker_id] = SpeakerReport(name, sum(cut.clips for cut in own), sum(cut.seconds_used for cut in own))
+    return PreprocessReport(
+        files_used=sum(cut.left_out is None for cut in cuts),
+        files_left_out={recording.name: cut.left_out for recording, cut in results if cut.left_out},
+        clips=sum(cut.clips for cut in cuts),
+        clips_left_out=dict(rejected),
+        seconds_read=sum(cut.seconds_read for cut in cuts),
+        seconds_used=sum(cut.seconds_used for cut in cuts),
+        seconds_silent=sum(cut.seconds_silent for cut in cuts),
+        seconds_left_out=sum(cut.seconds_left_out for cut in cuts),
+        speakers=speakers,
+    )
+
+
+def _remarks(found: Recordings) -> Iterator[Note]:
+    """What a person may not expect of how the dataset is read."""
+    if found.unnumbered_folders:
+        numbered = any(one.speaker_id for one in found.recordings)
+        yield Note(level="warning" if numbered else "info",
+                   message=f"{_some(found.unnumbered_folders)}: not a number, so these recordings belong to speaker 0.")
+    if found.other_files:
+        yield Note(message=f"Not audio by their names, and not read: {_some(found.other_files)}.")
+
+
+def _closing_remarks(report: PreprocessReport) -> Iterator[Note]:
+    if len(report.files_left_out) > _NAMED:
+        yield Note(level="warning", message=f"{len(report.files_left_out)} recordings are left out altogether; the report names them all.")
+    for reason, count in report.clips_left_out.items():
+        yield Note(level="warning", message=f"{count} clips are left out: {reason}.")
+    for speaker_id, speaker in report.speakers.items():
+        if not speaker.clips:
+            yield Note(level="warning", message=f"Speaker {speaker_id} ({speaker.name}) has no usable recording.")
+
+
+def _nothing_usable(dataset: Path, report: PreprocessReport) -> DatasetError:
+    reasons = tuple(f"{name}: {reason}" for name, reason in report.files_left_out.items())
+    return DatasetError(f"Not one clip could be made from {dataset}. {_some(reasons)}")
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+
+
+def _refuse_overlap(dataset: Path, folders: ClipFolders) -> None:
+    """Clips are removed before new ones are made: a dataset must never be among them, nor read its own clips."""
+    source = dataset.resolve()
+    for folder in (folders.clips.resolve(), folders.clips_16k.resolve()):
+        if source == folder or source in folder.parents or folder in source.parents:
+            raise DatasetError(f"The dataset {dataset} and the run's own clips in {folder} lie inside one another.",
+                               fix="Move the recordings to a folder of their own.")
+
+
+def _emptied(folder: Path) -> None:
+    """Without the clips of before; whatever else is there stays."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.glob("*.wav"):
+            if CLIP_NAME.fullmatch(path.stem):
+                path.unlink()
+    except OSError as error:
+        raise storage_error(folder, error) from error

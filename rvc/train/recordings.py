@@ -67,7 +67,7 @@ def dataset_fingerprint(dataset: Path) -> str:
     """Changes when an audio file is added, removed, renamed, or written to. Reads names, sizes and times only."""
     mark = hashlib.sha256()
     for one in Recordings.find(dataset).recordings:
-        state = os.stat(one.path, follow_symlinks=one.path.exists())  # of a broken link, the link itself
+        state = one.path.stat(follow_symlinks=one.path.exists())  # of a broken link, the link itself
         mark.update(f"{one.name}\0{state.st_size}\0{state.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return mark.hexdigest()[:16]
 

@@ -135,7 +135,7 @@ def slices(samples: np.ndarray, sample_rate: int, settings: DataSettings, gain: 
     everything = Span(0, len(samples))
     shortest = round(SHORTEST_SECONDS * sample_rate)
     if len(everything) < shortest:
-        return Slicing((), (LeftOut(everything, TOO_SHORT),) if len(samples) else ())
+        return Slicing((), (LeftOut(everything, TOO_SHORT),))
     if settings.slicing == "whole":
         return Slicing((everything,), ())
     length, overlap = round(settings.slice_seconds * sample_rate), round(settings.overlap_seconds * sample_rate)
@@ -147,7 +147,7 @@ def slices(samples: np.ndarray, sample_rate: int, settings: DataSettings, gain: 
     cut = [window for piece in pieces for window in _windows(piece, length, overlap, shortest)]
     # A tail can be nothing but the silence kept before a cut; brought to full level it would be a clip of noise.
     heard = [one for one in cut if rms[one.start // slicer.hop_samples : one.stop // slicer.hop_samples + 1].max() >= slicer.threshold]
-    return Slicing(tuple(heard), tuple(LeftOut(one, SILENT) for one in _gaps(heard, len(samples))))
+    return Slicing(tuple(heard), tuple(LeftOut(one, SILENT) for one in gaps(heard, everything)))
 
 
 def _windows(piece: Span, length: int, overlap: int, shortest: int) -> Iterator[Span]:
@@ -168,10 +168,10 @@ def _widened(piece: Span, shortest: int, n_samples: int) -> Span:
     return Span(start, start + shortest)
 
 
-def _gaps(clips: list[Span], n_samples: int) -> Iterator[Span]:
-    """What no clip covers. ``clips`` are in order of their starts."""
-    reached = 0
-    for one in (*clips, Span(n_samples, n_samples)):
+def gaps(clips: list[Span], within: Span) -> Iterator[Span]:
+    """What of ``within`` no clip covers. ``clips`` are in order of their starts."""
+    reached = within.start
+    for one in (*clips, Span(within.stop, within.stop)):
         if one.start > reached:
             yield Span(reached, one.start)
         reached = max(reached, one.stop)

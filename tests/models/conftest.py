@@ -57,7 +57,7 @@ def with_recipe_weights() -> Callable[[torch.nn.Module], torch.nn.Module]:
     def fill(network: torch.nn.Module) -> torch.nn.Module:
         shapes = {name: tuple(one.shape) for name, one in old_names(network.state_dict()).items()}
         state = new_names({name: drawn(name, shape) for name, shape in shapes.items()})
-        network.load_state_dict({name: one.clone() for name, one in state.items()}, assign=True)
+        network.load_state_dict(state, assign=True)  # the networks share these tensors: nobody may change them
         return network.eval()
 
     return fill

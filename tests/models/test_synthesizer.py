@@ -24,15 +24,15 @@ def training_inputs(network: Synthesizer, speech, n_frames: int, batch: int = 2)
 # -- inference -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_frames", [1, 2, 7, 24, 37])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_every_frame_becomes_ten_milliseconds(variant, n_frames, tiny, speech):
+def test_every_frame_becomes_ten_milliseconds(variant, tiny, speech):
     network = tiny(**variant)
-    audio = network.infer(**speech(network.config, n_frames))
-    assert audio.shape == (1, 1, n_frames * network.config.sample_rate // 100)
-    assert audio.dtype == torch.float32
-    assert audio.isfinite().all()
-    assert audio.abs().max() <= 1
+    for n_frames in (1, 2, 7, 24, 37):
+        audio = network.infer(**speech(network.config, n_frames))
+        assert audio.shape == (1, 1, n_frames * network.config.sample_rate // 100)
+        assert audio.dtype == torch.float32
+        assert audio.isfinite().all()
+        assert audio.abs().max() <= 1
 
 
 @pytest.mark.parametrize("rates", [(7, 7, 3, 3), (10, 7, 3, 2), (5, 3, 9, 2)])
