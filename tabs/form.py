@@ -43,9 +43,11 @@ class Form:
             assert name not in self.components, f"{name} is on the page twice"
             self.components[name] = _component(self._options[name], self._choices.get(name), f"{self._prefix}-{name}")
 
-    def place_rest(self, *, advanced: bool) -> None:
-        """Every field not placed yet: the plain ones, or the ones folded away."""
-        self.place(*(name for name, one in self._options.items() if one.advanced == advanced and name not in self.components))
+    def place_rest(self, *, advanced: bool, section: str | None = None) -> None:
+        """Every field not placed yet: the plain ones, or the ones folded away; if ``section`` is named, only those of it."""
+        rest = [name for name, one in self._options.items()
+                if name not in self.components and one.advanced == advanced and section in (None, one.section)]
+        self.place(*rest)
 
     def updates(self, settings: Settings) -> list[Any]:
         """What shows ``settings``: one update per component, in the order of ``components``."""

@@ -26,6 +26,7 @@ LOG_LINES = 80
 # What the sample material is filled in with: a voice that is done in minutes without a GPU, to see how everything goes.
 SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
 SAMPLE_NAME = "sample"
+SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
 # Fields that decide what an "auto" comes to.
 DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size")
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -76,7 +77,9 @@ class _Asked:
         with gr.Accordion("More settings", open=False, elem_id="train-more"):
             form.place_rest(advanced=False)
         with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
-            form.place_rest(advanced=True)
+            for section, title in SECTIONS.items():
+                gr.HTML(widgets.heading(title))
+                form.place_rest(advanced=True, section=section)
         assert form.complete
         return form
 

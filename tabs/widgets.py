@@ -56,6 +56,10 @@ def lead(title: str, text: str) -> str:
     return f'<div class="tm-lead"><h2>{html.escape(title)}</h2><p>{html.escape(text)}</p></div>'
 
 
+def heading(title: str) -> str:
+    return f'<h4 class="tm-heading">{html.escape(title)}</h4>'
+
+
 def note(text: str, tone: Tone = "quiet") -> str:
     """A sentence on its own; empty text shows nothing."""
     return f'<p class="tm-note" data-tone="{tone}">{_lines(text)}</p>' if text else ""

@@ -1,5 +1,6 @@
 """The way from a fresh checkout to a running command, with everything real but the package index: uv is a small script here."""
 
+import collections
 import importlib.metadata
 import json
 import os
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+import install
 from rvc.paths import PROJECT
 
 SHELL_SCRIPTS = ("run.sh", "test.sh", "run-tensorboard.sh", "environment.sh", ".ci/run")
@@ -309,6 +311,23 @@ def test_a_machine_without_a_fitting_python_is_told_which_one_to_install(checkou
     started = checkout.start(PATH=str(tools))
     assert started.returncode == 1
     assert "Python 3.11, 3.12 or 3.13" in started.stderr and not checkout.venv.exists()
+
+
+def test_a_debian_python_without_the_venv_package_is_told_which_one_to_install(tmp_path, monkeypatch):
+    def without_ensurepip(*_, **__):
+        raise subprocess.CalledProcessError(1, ["python", "-m", "ensurepip"])
+
+    monkeypatch.setattr(install.venv, "create", without_ensurepip)
+    with pytest.raises(install.SetupError, match=r"python3\.\d+-venv"):
+        install.create(install.Environment(tmp_path / "venv", "studio"), with_pip=True)
+
+
+def test_a_disk_without_room_is_noticed_before_anything_is_made(tmp_path, monkeypatch):
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(install.shutil, "disk_usage", lambda _: usage(0, 0, 5 * 10**8))
+    with pytest.raises(install.SetupError, match=r"has 0\.5 GB left"):
+        install.make(install.Environment(tmp_path, "studio"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_real_scripts_run_the_real_command_line_in_this_environment(tmp_path):

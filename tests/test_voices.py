@@ -30,9 +30,10 @@ def content_of(version: str = "v2", rate: int = 40000, f0: bool = True) -> dict:
     """What Applio writes, with a tiny network in it."""
     config = config_for(version, rate, f0, size="tiny", n_speakers=4)
     return {
-        "weight": dict(tensors_of(config)), "config": config.as_list(), "sr": rate, "f0": f0,
-        "version": version, "epoch": 200, "step": 4000, "creation_date": "2026-08-01T12:00:00.123456", "model_hash": "ab" * 32, "dataset_length": "00:10:30",
-        "model_name": "Ana", "author": "None", "embedder_model": "contentvec", "speakers_id": 1, "vocoder": "HiFi-GAN",
+        "weight": dict(tensors_of(config)), "config": config.as_list(), "sr": rate, "f0": f0, "version": version,
+        "epoch": 200, "step": 4000, "creation_date": "2026-08-01T12:00:00.123456", "model_hash": "ab" * 32,
+        "dataset_length": "00:10:30", "model_name": "Ana", "author": "None", "embedder_model": "contentvec",
+        "speakers_id": 1, "vocoder": "HiFi-GAN",
     }
 
 

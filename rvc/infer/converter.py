@@ -31,6 +31,7 @@ from rvc.infer.recording import Recording, SampleFile, decoded
 from rvc.infer.segments import FADE_FRAMES, Joiner, pieces
 from rvc.infer.settings import ConversionSettings
 from rvc.infer.stopwatch import Stopwatch
+from rvc.infer.vocoder import in_windows
 from rvc.paths import Home
 from rvc.voices import VoiceEntry, VoiceLibrary, VoiceModel
 
@@ -110,7 +111,7 @@ class Converter:
         self._devices.add(device)
         index_path = (index or entry.index) if settings.index_rate > 0 else None
         chain = Chain(
-            synthesizer=self._loaded.get("voice", (identity(entry.path), device), lambda: model.synthesizer(device)),
+            synthesizer=self._loaded.get("voice", (identity(entry.path), device), lambda: in_windows(model.synthesizer(device))),
             embedder=self._embedder(embedder_name, model, device),
             index=self._index(index_path, model) if index_path else None,
             settings=settings,

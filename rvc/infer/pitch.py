@@ -48,7 +48,7 @@ def detected(recording: Recording, detector: Detector, n_frames: int) -> Generat
     for start in range(first, last, _WINDOW_FRAMES):
         stop = min(start + _WINDOW_FRAMES, last)
         begin, end = max(start - _WINDOW_CONTEXT, first), min(stop + _WINDOW_CONTEXT, last)
-        track = detector.detect(recording.window(begin * FRAME_SAMPLES, end * FRAME_SAMPLES))
+        track = detector.detect(recording.window(begin * FRAME_SAMPLES, end * FRAME_SAMPLES - 1))  # n samples have n // 160 + 1 frames
         found.append(track.hz[start - begin:stop - begin])
         yield Progress(stage="f0", done=max(min(stop, n_frames), 0) // 100, total=max(n_frames // 100, 1), unit="seconds")
     return F0Track(np.concatenate(found))

@@ -80,8 +80,8 @@ class ClipDataset(Dataset):
         track = F0Track(np.load(self._run.f0 / f"{clip.name}.npy")).fitted(wanted) if self._config.pitch_guidance else None
         return Batch(
             content=_content(self._run.features / f"{clip.name}.npy", wanted, self._config.content_channels)[None],
-            f0_hz=torch.from_numpy(track.hz.astype(np.float32))[None] if track else None,
-            coarse=torch.from_numpy(track.coarse())[None] if track else None,
+            f0_hz=torch.from_numpy(track.hz.copy())[None] if track is not None else None,
+            coarse=torch.from_numpy(track.coarse())[None] if track is not None else None,
             spec=linear_spectrogram(audio[:, 0], n_fft=self._config.n_fft, hop_length=hop),
             audio=audio,
             lengths=torch.tensor([wanted]),

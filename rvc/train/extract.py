@@ -65,7 +65,8 @@ class Extractor:
                     yield Note(level="warning", message=f"{clip.stem} is left out: {reason}.")
                     continue
                 _write(folders, clip.stem, track, content)
-                voiced, frames = voiced + (int(track.voiced.sum()) if track else 0), frames + (len(track.hz) if track else 1)
+                voiced += 0 if track is None else int(track.voiced.sum())
+                frames += 2 * len(content)
             done += len(batch)
             yield Progress(stage="extract", done=done, total=len(clips), unit="clips")
         if len(left_out) == len(clips):

@@ -7,6 +7,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -77,11 +78,12 @@ def preprocess(
     yield from _remarks(found)
     results: list[tuple[Recording, Cut]] = []
     cuts = _cuts(found.recordings, Cutter(folders, settings), stop, workers or min(os.cpu_count() or 1, _MOST_WORKERS))
-    for recording, cut in cuts:
-        results.append((recording, cut))
-        if cut.left_out and sum(bool(one.left_out) for _, one in results) <= _NAMED:
-            yield Note(level="warning", message=f"{recording.name} is left out: {cut.left_out}")
-        yield Progress(stage="preprocess", done=len(results), total=len(found.recordings), message=recording.name)
+    with closing(cuts):
+        for recording, cut in cuts:
+            results.append((recording, cut))
+            if cut.left_out and sum(bool(one.left_out) for _, one in results) <= _NAMED:
+                yield Note(level="warning", message=f"{recording.name} is left out: {cut.left_out}")
+            yield Progress(stage="preprocess", done=len(results), total=len(found.recordings), message=recording.name)
     if len(results) < len(found.recordings):
         return
     report = _report(found, results)

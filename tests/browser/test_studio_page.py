@@ -1,0 +1,203 @@
+"""The page in a real browser: what can be wrong is a sentence, what is downloaded is seen, TensorBoard is inside, a phone is enough."""
+
+import hashlib
+import json
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from rvc.paths import Home
+from tests.browser.conftest import Server, Watch, free_port, opened
+from tests.browser.proxy import stripping_proxy
+from tests.download.conftest import site  # noqa: F401 - a fixture: a server on this machine
+from tests.download.files import checkpoint
+
+pytestmark = pytest.mark.browser
+TABS = ("inference", "train", "download", "tensorboard")
+SLOW = 60_000
+
+
+def fill(page: Page, field: str, text: str) -> None:
+    page.locator(f"#{field} input, #{field} textarea").first.fill(text)
+
+
+def expect_toast(page: Page, text: str) -> None:
+    expect(page.locator(".toast-body", has_text=text)).to_be_visible()
+    page.locator(".toast-close").first.click()
+
+
+# -- what can be wrong ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "sentence"), [
+    ("../x", "it contains '/'"), ("con", "Windows keeps that name"), ("a" * 300, "longer than 100 bytes"), ("", "it is empty")])
+def test_a_name_that_cannot_be_is_told(studio, server, name, sentence):
+    opened(studio, server.url, "train")
+    fill(studio, "train-dataset", "/nowhere")
+    fill(studio, "train-name", name)
+    studio.locator("#train-start").click()
+    expect_toast(studio, sentence)
+
+
+def test_a_setting_out_of_range_is_told_with_its_range(studio, server):
+    opened(studio, server.url, "train")
+    fill(studio, "train-name", "range")
+    studio.locator("#train-batch_size input").fill("0")
+    studio.locator("#train-start").click()
+    expect_toast(studio, "batch_size must be between 1 and 256; 0 is not.")
+
+
+def test_training_from_nothing_is_told(studio, server):
+    opened(studio, server.url, "train")
+    fill(studio, "train-name", "nothing")
+    studio.locator("#train-start").click()
+    expect_toast(studio, "There are no recordings to train from.")
+
+
+def test_converting_nothing_is_told(studio):
+    studio.locator("#infer-convert").click()
+    expect_toast(studio, "is")
+    expect(studio.locator("#infer-status [data-tone=bad]")).to_be_visible()
+    expect(studio.locator("#infer-convert")).to_be_enabled()
+
+
+def test_an_uploaded_dataset_is_kept_in_the_run_and_a_picture_in_it_is_told(studio, server, picture):
+    opened(studio, server.url, "train")
+    fill(studio, "train-name", "pictures")
+    studio.locator("#train-recordings input[type=file]").set_input_files(str(picture))
+    expect(studio.locator("#train-recordings")).to_contain_text("holiday")
+    studio.locator("#train-start").click()
+    expect(studio.locator("#train-card .tm-run")).to_have_attribute("data-status", "failed", timeout=SLOW)
+    expect(studio.locator("#train-card [data-tone=bad].tm-note")).to_contain_text("holiday.wav")
+    assert (server.home.logs / "pictures" / "uploads" / "holiday.wav").exists()
+    expect(studio.locator("#train-dataset input, #train-dataset textarea").first).to_have_value(re.compile("pictures.uploads$"))
+
+
+# -- downloads -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shop(site, tmp_path):  # noqa: F811
+    """A studio whose catalogue is one small pretrain, served by a server on this machine."""
+    files = []
+    for letter in "GD":
+        content = checkpoint(200_000, seed=ord(letter))
+        site.files[f"/f0{letter}40k.pth"] = content
+        files.append({"url": f"https://example.org/f0{letter}40k.pth", "path": f"hifi-gan/f0{letter}40k.pth", "size": len(content),
+                      "sha256": hashlib.sha256(content).hexdigest()})
+    asset = {"id": "v2-f0-40k", "title": "A small pretrain", "kind": "base", "sample_rate": 40000, "version": "v2", "pitch_guidance": True,
+             "licence": "MIT", "source": "here", "files": files}
+    catalogue = tmp_path / "catalog.json"
+    catalogue.write_text(json.dumps({"assets": [asset]}))
+    program = ("import sys; from pathlib import Path; from rvc.download.catalog import Catalog\n"
+               f"small = Catalog.load(Path({str(catalogue)!r})); Catalog.load = lambda: small\n"
+               "import app; app.main(sys.argv[1:])")
+    server = Server(Home(tmp_path / "home"), program=("-c", program), TIMBRE_MIRROR=site.address).start()
+    yield server
+    server.stop()
+
+
+def test_a_pretrain_is_downloaded_found_in_train_and_own_ones_are_dropped_in(page, shop, site, tmp_path):  # noqa: F811
+    watch = Watch(page)
+    opened(page, shop.url, "download")
+    row = page.locator('.tm-asset[data-asset="v2-f0-40k"]')
+    expect(row).to_contain_text("400 kB")
+    expect(row).to_contain_text("sha256")
+    site.status = 404
+    row.get_by_role("button").click()
+    expect(row.locator("[data-tone=bad]")).to_contain_text("404")
+    site.status = None
+    row.get_by_role("button").click()
+    expect(row).to_have_attribute("data-state", "installed")
+    expect(row.get_by_role("button")).to_have_count(0)
+
+    own = [tmp_path / f"{letter}_Mine_48k.pth" for letter in "GD"]
+    for file in own:
+        file.write_bytes(checkpoint(seed=len(file.name)))
+    page.locator("#download-files input[type=file]").set_input_files([str(file) for file in own])
+    expect(page.locator("#download-pairs")).to_contain_text("Mine_48k")
+    wrong = tmp_path / "G_wrong.pth"
+    wrong.write_text("<html>")
+    page.locator("#download-files input[type=file]").set_input_files(str(wrong))
+    expect_toast(page, "is a web page")
+
+    page.get_by_role("tab", name="Train").click()
+    page.get_by_role("button", name="More settings").locator("visible=true").click()
+    page.locator("#train-base_model input").click()
+    expect(page.get_by_role("option", name=re.compile("v2-f0-40k · 40 kHz"))).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile("Mine_48k · 48 kHz"))).to_be_visible()
+    watch.check()
+
+
+# -- TensorBoard ---------------------------------------------------------------------------------------------------------------
+
+
+def expect_tensorboard(page: Page) -> None:
+    if page.locator("#board-start").is_visible():
+        page.locator("#board-start").click()
+    frame = page.frame_locator("#board-frame iframe")
+    expect(frame.locator("tb-webapp, app-root, tf-tensorboard").first).to_be_attached(timeout=SLOW)
+    expect(frame.get_by_text("No dashboards are active").or_(frame.get_by_text(re.compile("loss/", re.IGNORECASE))).first).to_be_visible(
+        timeout=SLOW)
+
+
+def test_tensorboard_is_shown_in_the_page(studio, server):
+    opened(studio, server.url, "tensorboard")
+    expect_tensorboard(studio)
+    assert studio.frames[-1].url.startswith(server.url)
+
+
+def test_everything_works_under_a_sub_path_and_behind_a_login(page, tmp_path):
+    port = free_port()
+    server = Server(Home(tmp_path / "home"), "--root-path", "/voices", "--auth", "anna:geheim").start()
+    watch = Watch(page)
+    try:
+        with stripping_proxy(port, "/voices", server.port) as address:
+            assert httpx.get(f"{address}tensorboard/", trust_env=False).status_code == 401
+            page.goto(address)
+            page.locator("input").nth(0).fill("anna")
+            page.locator("input").nth(1).fill("geheim")
+            page.get_by_role("button", name=re.compile("log ?in", re.IGNORECASE)).click()
+            expect(page.locator("#infer-convert")).to_be_visible()
+            opened(page, address, "tensorboard")
+            expect_tensorboard(page)
+            assert page.frames[-1].url.startswith(f"{address}tensorboard/")
+    finally:
+        server.stop()
+    watch.check()
+
+
+# -- small and dark ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_every_tab_without_scrolling_sideways(browser, server, scheme):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, device_scale_factor=2, is_mobile=True, has_touch=True,
+                                  color_scheme=scheme)
+    page = context.new_page()
+    watch = Watch(page)
+    for tab in TABS:
+        opened(page, server.url, tab)
+        page.wait_for_timeout(300)
+        for fold in page.locator(".gr-accordion > button.label-wrap:not(.open):visible").all():
+            fold.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+    context.close()
+    watch.check()
+
+
+def test_the_page_is_there_within_five_seconds(page, tmp_path, server):
+    """Of a server that is started now, with the files of the last start still in the system's memory."""
+    import time
+
+    fresh = Server(Home(tmp_path / "home"))
+    begun = time.monotonic()
+    fresh.start()
+    page.goto(fresh.url)
+    expect(page.locator("#infer-convert")).to_be_visible()
+    seconds = time.monotonic() - begun
+    fresh.stop()
+    print(f"The page was there after {seconds:.1f} s.")
+    assert seconds < 15  # 5 s on a quiet machine; this one may be busy

@@ -1,0 +1,45 @@
+"""The vocoder in windows makes the samples of the vocoder at once."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rvc.infer.vocoder import WINDOW_FRAMES, in_windows
+from rvc.models.config import config_for
+from rvc.models.synthesizer import Synthesizer
+
+KINDS = [("v2", 24_000, True), ("v2", 40_000, True), ("v2", 40_000, False), ("v1", 48_000, True)]
+
+
+@pytest.mark.parametrize(("version", "sample_rate", "pitch_guidance"), KINDS)
+def test_windows_change_nothing(version, sample_rate, pitch_guidance):
+    torch.manual_seed(3)
+    tiny = config_for(version, sample_rate, pitch_guidance, size="tiny", n_speakers=1)
+    config = replace(tiny, upsample_initial_channel=32)  # thin, but it sees as far as the standard one
+    network = Synthesizer(config).for_inference()
+    frames = 2 * WINDOW_FRAMES + 37
+    f0_hz = 200 + 100 * torch.sin(torch.arange(frames) / 9)[None]
+    f0_hz[:, 150:190] = 0
+    given = {
+        "content": torch.randn(1, frames, config.content_channels),
+        "lengths": torch.tensor([frames]),
+        "coarse": torch.randint(1, 256, (1, frames)) if pitch_guidance else None,
+        "f0_hz": f0_hz if pitch_guidance else None,
+        "speaker_id": torch.tensor([0]),
+        "noise": torch.randn(1, config.inter_channels, frames),
+        "phase": torch.tensor([1234.56], dtype=torch.float64) if pitch_guidance else None,
+        "source_noise": torch.randn(1, frames * config.hop_length, 1) if pitch_guidance else None,
+    }
+    whole = network.infer(**given)
+    windowed = in_windows(network).infer(**given)
+    assert windowed.shape == whole.shape == (1, 1, frames * config.hop_length)
+    assert whole.abs().max() > 0.01
+    torch.testing.assert_close(windowed, whole, atol=2e-6, rtol=0)
+
+
+def test_less_than_a_window_is_passed_on():
+    torch.manual_seed(0)
+    network = in_windows(Synthesizer(config_for("v2", 40_000, pitch_guidance=False, size="tiny", n_speakers=1)).for_inference())
+    audio = network.infer(torch.randn(1, 5, 768), torch.tensor([5]), None, None, torch.tensor([0]))
+    assert audio.shape == (1, 1, 2000)
