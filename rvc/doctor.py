@@ -58,7 +58,8 @@ def _torch() -> Iterator[Finding]:
     from rvc import device as devices
 
     best = devices.resolve("auto")
-    yield Finding("torch", "ok", f"{torch.__version__}; computes on {devices.name_of(best)} in {devices.probe_precision(best, 'auto').name}")
+    precision = devices.probe_precision(best, "auto")
+    yield Finding("torch", "ok", f"{torch.__version__}; computes on {devices.name_of(best)} in {precision.name}")
     if best.type == "cpu":
         yield Finding("GPU", "missing", "torch sees no GPU; training a full-size voice on the CPU takes days.",
                       "With an NVIDIA card: update its driver. On Windows see 'GPU' in the README.")
@@ -82,7 +83,8 @@ def _writable(folder: Path) -> Finding:
         with tempfile.TemporaryFile(dir=folder):
             return Finding(f"{folder.name}/", "ok", f"{folder} can be written to")
     except OSError as error:
-        return Finding(f"{folder.name}/", "broken", f"{folder}: {error.strerror}", "Make it writable, or set TIMBRE_HOME to a folder that is.")
+        return Finding(f"{folder.name}/", "broken", f"{folder}: {error.strerror}",
+                       "Make it writable, or set TIMBRE_HOME to a folder that is.")
 
 
 def _codecs() -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
         with gr.Column(scale=5, min_width=320, elem_classes="tm-card"):
             asked = _Asked()
         with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
-            given = _Given()
+            given = _Given(asked.convert)
     _wire_choices(studio, demo, tab, asked)
     _wire_conversion(studio, asked, given)
     return {"voice": asked.voice}
@@ -63,26 +63,31 @@ class _Asked:
 
 
 class _Given:
-    """The right side: what comes of it. ``view`` is what a conversion writes to."""
+    """The right side: what comes of it. ``view`` is what a conversion writes to; it also holds the button that started it."""
 
-    def __init__(self) -> None:
+    def __init__(self, convert: gr.Button) -> None:
         self.status = gr.HTML(_NOTHING_YET, elem_id="infer-status")
         with gr.Row(elem_classes="tm-small-buttons"):
             self.cancel = gr.Button("Cancel", visible=False, size="md", elem_id="infer-cancel")
         self.player = gr.Audio(label="Result", interactive=False, visible=False, buttons=["download"], elem_id="infer-player")
         self.files = gr.Files(label="Results", interactive=False, visible=False, elem_id="infer-results")
-        self.view = [self.status, self.cancel, self.player, self.files]
+        self.view = [self.status, convert, self.cancel, self.player, self.files]
 
     def showing(self, status: str, *, going: bool = False) -> list[Any]:
         """Updates of ``view`` that change only what is said. ``going`` offers to cancel."""
-        return [status, gr.update(visible=going, value="Cancel", interactive=True), gr.skip(), gr.skip()]
+        return [status, *_buttons(going=going), gr.skip(), gr.skip()]
 
     def results(self, status: str, done: list[Converted]) -> list[Any]:
         """Updates of ``view`` that show what was converted: the first is played, several are listed."""
         waveform = gr.WaveformOptions(show_recording_waveform=done[0].seconds <= WAVEFORM_SECONDS)
         player = gr.Audio(value=done[0].output, visible=True, label=Path(done[0].output).name, waveform_options=waveform)
         files = gr.update(value=[one.output for one in done] if len(done) > 1 else None, visible=len(done) > 1)
-        return [status, gr.update(visible=False), player, files]
+        return [status, *_buttons(going=False), player, files]
+
+
+def _buttons(*, going: bool) -> list[Any]:
+    """Convert and Cancel: there is always one of them to press."""
+    return [gr.update(interactive=not going), gr.update(visible=going, value="Cancel", interactive=True)]
 
 
 _NOTHING_YET = ('<section class="tm-run"><header><h3>No result yet</h3></header><p class="tm-empty">Choose a voice, drop a recording '
@@ -129,29 +134,33 @@ def _wire_conversion(studio: Studio, asked: _Asked, given: _Given) -> None:
     def convert(voice: str | None, index: str, recording: str | None, files: list[str] | None, request: gr.Request,
                 **values: Any) -> Iterator[list[Any]]:
         yield given.showing(widgets.progress("Getting ready …", None), going=True)
-        settings = from_flat(ConversionSettings, values)
-        if index == NO_INDEX:
-            settings = settings.model_copy(update={"index_rate": 0.0})
-        order = Order([Path(one) for one in [recording, *(files or [])] if one], voice, settings,
-                      None if index in (PAIRED, NO_INDEX) else Path(index))
         try:
             with errors_as_words():
+                order = Order([Path(one) for one in [recording, *(files or [])] if one], voice, _settings(values, index), _index(index))
                 yield from _conversion(studio, given, order, request.session_hash)
         except PageError as error:  # also where the result would be: a toast is gone before it is read twice
             yield given.showing(widgets.note(error.text, "bad"))
             raise
 
-    busy = asked.convert.click(lambda: gr.update(interactive=False), None, asked.convert, queue=False, **QUIET)
-    going = busy.then(convert, [asked.voice, asked.index, asked.recording, asked.files], given.view,
-                      inputs_kwargs=asked.form.components, show_progress="hidden", concurrency_id="engine", concurrency_limit=1,
-                      api_name="convert")
-    going.then(lambda: gr.update(interactive=True), None, asked.convert, queue=False, **QUIET)
+    asked.convert.click(convert, [asked.voice, asked.index, asked.recording, asked.files], given.view,
+                        inputs_kwargs=asked.form.components, show_progress="hidden", concurrency_id="engine", concurrency_limit=1,
+                        api_name="convert")
 
     def cancel(request: gr.Request) -> Any:
         studio.cancel(request.session_hash)
         return gr.update(value="Cancelling …", interactive=False)
 
     given.cancel.click(cancel, None, given.cancel, queue=False, **QUIET)
+
+
+def _settings(values: dict[str, Any], index: str) -> ConversionSettings:
+    settings = from_flat(ConversionSettings, values)
+    return settings.model_copy(update={"index_rate": 0.0}) if index == NO_INDEX else settings
+
+
+def _index(chosen: str) -> Path | None:
+    """``None`` is the one that belongs to the voice."""
+    return None if chosen in (PAIRED, NO_INDEX) else Path(chosen)
 
 
 def _conversion(studio: Studio, given: _Given, order: Order, session: str) -> Iterator[list[Any]]:

@@ -8,6 +8,7 @@ import sys
 
 from cyclopts import App, CycloptsError
 
+from rvc import __version__
 from rvc.cli import assets, conversion, machine, training
 from rvc.errors import RvcError, SettingsError
 
@@ -17,7 +18,7 @@ DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 def make_app() -> App:
     """All commands. Nothing heavy is imported until one of them runs."""
     app = App(name="rvc", help="Train a voice, convert speech and singing into it, watch it learn.", help_format="plaintext",
-              version="0.1.0", result_action="return_value", print_error=False, exit_on_error=False)
+              version=__version__, result_action="return_value", print_error=False, exit_on_error=False)
     for group in (training, conversion, assets, machine):
         group.register(app)
     return app

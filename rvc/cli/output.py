@@ -27,6 +27,7 @@ class Narrator:
 
     def __init__(self) -> None:
         self._drawn = 0
+        self._told: tuple[str, int] = ("", -1)
         self._tty = sys.stderr.isatty()
 
     def __call__(self, event: Event) -> None:
@@ -43,7 +44,8 @@ class Narrator:
         if self._tty:
             print("\r" + words.ljust(self._drawn), end="", file=sys.stderr, flush=True)
             self._drawn = len(words)
-        elif _milestone(event):
+        elif (tenth := _tenth(event)) != self._told:
+            self._told = tenth
             print(words, file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
@@ -52,10 +54,11 @@ class Narrator:
             self._drawn = 0
 
 
-def _milestone(event: Metrics | Progress) -> bool:
-    """About ten lines a stage."""
-    done, total = (event.step, event.total_steps) if isinstance(event, Metrics) else (event.done, event.total)
-    return done in (1, total) or done % max(1, total // 10) == 0
+def _tenth(event: Metrics | Progress) -> tuple[str, int]:
+    """Which tenth of which stage this is: a line for each is enough away from a terminal."""
+    if isinstance(event, Metrics):
+        return "fit", 10 * event.step // max(event.total_steps, 1)
+    return event.stage, 10 * event.done // max(event.total, 1)
 
 
 def _plain(value: Any) -> Any:

@@ -15,10 +15,6 @@ from rvc.f0.track import MAX_HZ, MIN_HZ, F0Track
 
 SAMPLE_RATE = 16_000
 HOP = 160
-# RMVPE halves its time axis five times: windows that begin on a multiple of 32 frames see the same grid as the whole would.
-CORE_FRAMES = 128 * 32
-CONTEXT_FRAMES = 8 * 32
-_AT_ONCE_FRAMES = CORE_FRAMES + 2 * CONTEXT_FRAMES  # 46 s
 _SHORTEST_SAMPLES = 2048  # shorter ones get zeros at their end: networks and mirrors need something to work with
 # Some networks hear voices in digital silence (CREPE is sure of one). Below -80 dBFS there is nothing to sing from.
 SILENCE_PEAK = 1e-4
@@ -38,6 +34,9 @@ class Detector(ABC):
     """Finds the fundamental between 50 and 1100 Hz; outside that range, and in silence, frames are unvoiced."""
 
     name: str
+    # RMVPE halves its time axis five times: windows that begin on a multiple of 32 frames see the same grid as the whole would.
+    core_frames = 128 * 32
+    context_frames = 8 * 32
 
     def detect(self, samples: np.ndarray) -> F0Track:
         """samples: [n] at 16 kHz. -> n // 160 + 1 frames"""
@@ -52,7 +51,7 @@ class Detector(ABC):
             raise AudioError("There are samples that are not numbers in the sound whose pitch is asked for.")
         n_frames = batch.shape[1] // HOP + 1
         padded = np.pad(batch, ((0, 0), (0, max(0, _SHORTEST_SAMPLES - batch.shape[1]))))
-        rows = max(1, _AT_ONCE_FRAMES // n_frames)
+        rows = max(1, self._at_once_frames // n_frames)
         found = [self._in_windows(padded[i : i + rows])[:, :n_frames] for i in range(0, len(batch), rows)]
         return [F0Track(hz) for hz in (np.concatenate(found) if found else [])]
 
@@ -60,11 +59,16 @@ class Detector(ABC):
     def _frequencies(self, batch: np.ndarray) -> np.ndarray:
         """batch: [B, n], 2048 samples to 46 s. -> Hz, 0 where unvoiced: [B, n // 160 + 1]"""
 
+    @property
+    def _at_once_frames(self) -> int:
+        """How much is looked at in one go: 46 s."""
+        return self.core_frames + 2 * self.context_frames
+
     def _in_windows(self, batch: np.ndarray) -> np.ndarray:
         """[B, n] -> Hz [B, n // 160 + 1]"""
         n_frames = batch.shape[1] // HOP + 1
         parts = []
-        for window in _windows(n_frames):
+        for window in self._windows(n_frames):
             end = batch.shape[1] if window.last == n_frames else window.last * HOP - 1  # so many samples make just these frames
             hz = self._frequencies(batch[:, window.first * HOP : end])
             parts.append(hz[:, window.start - window.first : window.stop - window.first])
@@ -72,15 +76,14 @@ class Detector(ABC):
         heard = (hz >= MIN_HZ) & (hz <= MAX_HZ) & (_peaks(batch) >= SILENCE_PEAK)
         return np.where(heard, hz, 0).astype(np.float32)
 
-
-def _windows(n_frames: int) -> Iterator[_Window]:
-    """One for everything up to 46 s; beyond, cores of 41 s with context on both sides."""
-    if n_frames <= _AT_ONCE_FRAMES:
-        yield _Window(0, 0, n_frames, n_frames)
-        return
-    for start in range(0, n_frames, CORE_FRAMES):
-        stop = min(start + CORE_FRAMES, n_frames)
-        yield _Window(max(0, start - CONTEXT_FRAMES), start, stop, min(stop + CONTEXT_FRAMES, n_frames))
+    def _windows(self, n_frames: int) -> Iterator[_Window]:
+        """One for everything that fits; else cores with context on both sides."""
+        if n_frames <= self._at_once_frames:
+            yield _Window(0, 0, n_frames, n_frames)
+            return
+        for start in range(0, n_frames, self.core_frames):
+            stop = min(start + self.core_frames, n_frames)
+            yield _Window(max(0, start - self.context_frames), start, stop, min(stop + self.context_frames, n_frames))
 
 
 def _peaks(batch: np.ndarray) -> np.ndarray:

@@ -86,13 +86,18 @@ def missing(name: str, home: Home) -> str | None:
     return None
 
 
-def load(name: str, device: "torch.device", home: Home) -> Detector:
-    """The detector ``name`` on ``device``. ``MissingAssetError`` when its weights are absent, ``FormatError`` when they are damaged."""
+def require(name: str, home: Home) -> Method:
+    """The detector ``name``; ``MissingAssetError`` with the fix when it cannot be loaded."""
     method = METHODS[resolve(name, home)]
     if lacking := missing(method.name, home):
         raise MissingAssetError(f"The pitch detector {method.name} cannot be used: {lacking}.",
                                 fix=f"rvc download {method.asset_id}" if method.asset_id else "Install the studio's requirements again.")
-    return method.load(device, home)
+    return method
+
+
+def load(name: str, device: "torch.device", home: Home) -> Detector:
+    """The detector ``name`` on ``device``. ``MissingAssetError`` when its weights are absent, ``FormatError`` when they are damaged."""
+    return require(name, home).load(device, home)
 
 
 def _rmvpe_path(home: Home) -> Path:

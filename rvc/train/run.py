@@ -35,12 +35,17 @@ class Resolved:
 
     @classmethod
     def of(cls, settings: TrainingSettings, home: Home) -> "Resolved":
+        """Raises when something is asked for by name that this machine lacks: before a run is made, not in its second stage."""
         embedder = embedders.resolve(settings.model.embedder, home)
-        return cls(
-            embedder=embedder,
-            f0_method=f0.resolve(settings.model.f0_method, home),
-            base_model=bases.resolve(settings, embedder, home),
-        )
+        f0_method = f0.resolve(settings.model.f0_method, home)
+        embedders.require(embedder, home)
+        f0.require(f0_method, home)
+        return cls(embedder=embedder, f0_method=f0_method, base_model=bases.resolve(settings, embedder, home))
+
+    def keeping(self, before: "Resolved", settings: TrainingSettings) -> "Resolved":
+        """What *auto* was settled to when the run was made stays, whatever is installed by now."""
+        asked = settings.model
+        return replace(self, **{name: getattr(before, name) for name in asdict(self) if getattr(asked, name) == "auto"})
 
     def sentences(self, settings: TrainingSettings) -> list[str]:
         """What *auto* became, for the log."""
@@ -83,7 +88,7 @@ class TrainingRun:
         if (folder / "run.json").exists():
             before = cls.open(folder)
             before.refuse_if_busy()
-            run = replace(run, resolved=_kept(before, run), created=before.created)
+            run = replace(run, resolved=run.resolved.keeping(before.resolved, settings), created=before.created)
             if before.checkpoint_steps():
                 _refuse_other_network(before, run)
         folder.mkdir(parents=True, exist_ok=True)
@@ -240,15 +245,6 @@ def _refuse_other_network(before: TrainingRun, after: TrainingRun) -> None:
     if changed:
         raise RunError(f"{before.name!r} has checkpoints made with {', '.join(changed)}.",
                        fix="Choose another run name, or ask for what the run was made with.")
-
-
-def _kept(before: TrainingRun, after: TrainingRun) -> Resolved:
-    """*auto* stays what it was settled to when the run was made."""
-    asked, changes = after.settings.model, {}
-    for name in ("embedder", "f0_method", "base_model"):
-        if getattr(asked, name) == "auto":
-            changes[name] = getattr(before.resolved, name)
-    return replace(after.resolved, **changes)
 
 
 def _now() -> str:
