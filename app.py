@@ -13,6 +13,7 @@ import gradio as gr
 
 from rvc.paths import Home
 from tabs import download, inference, tensorboard, theme, train, widgets
+from tabs.page import Page
 from tabs.studio import SAMPLES, Studio
 
 DEFAULT_PORT = 7860
@@ -95,12 +96,12 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title="Timbre", delete_cache=CACHE_CLEANED, analytics_enabled=False) as demo:
         gr.HTML(widgets.header())
-        parts = {}
+        page, parts = Page.of(demo), {}
         with gr.Tabs(overflow_behavior="wrap"):
             for name, title, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     tab.select(None, None, None, js=f"() => window.timbre.remember('{name}')")
-                    parts[name] = build_tab(studio, demo, tab)
+                    parts[name] = build_tab(studio, page, tab)
         train.wire_use(studio, parts["train"], parts["inference"])
         demo.load(None, None, None, js="() => window.timbre.openWanted()")
     return demo.queue(default_concurrency_limit=4, max_size=64)

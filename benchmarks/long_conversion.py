@@ -2,7 +2,7 @@
 
     python benchmarks/long_conversion.py --minutes 60
 
-Makes a recording and a full-size v2 voice at 40 kHz with random weights in a temporary home, converts it in a process of its own
+Makes a recording and a v2 voice at 40 kHz with random weights in a temporary home, converts it in a process of its own
 (embedder builtin, pitch detector fcpe, CPU), and prints one JSON document. The comparison converts ``--compare-seconds`` of the
 same recording once in pieces and once unsplit.
 """
@@ -31,8 +31,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         home = Path(folder)
-        make_voice(home)
-        report = {"minutes": arguments.minutes, "chunk_seconds": arguments.chunk_seconds}
+        make_voice(home, arguments.size)
+        report = {"minutes": arguments.minutes, "chunk_seconds": arguments.chunk_seconds, "size": arguments.size}
         if arguments.minutes:
             make_recording(home / "long.wav", arguments.minutes * 60)
             report |= in_own_process(home, home / "long.wav", arguments.chunk_seconds)
@@ -47,14 +47,16 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--chunk-seconds", type=float, default=30.0)
     parser.add_argument("--compare-seconds", type=float, default=60.0, help="0: do not compare; unsplit up to 180")
     parser.add_argument("--compare-chunk-seconds", type=float, default=20.0)
+    parser.add_argument("--size", choices=("standard", "tiny"), default="standard",
+                        help="of the voice; tiny tells in minutes what length does to everything but the synthesizer")
     parser.add_argument("--folder", default=None, help="where the temporary home is made")
     parser.add_argument("--home", help=argparse.SUPPRESS)
     parser.add_argument("--convert", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def make_voice(home: Path) -> None:
-    """A network of full size. Random weights take the time and memory that trained ones do."""
+def make_voice(home: Path, size: str = "standard") -> None:
+    """Random weights take the time and memory that trained ones do."""
     import torch
 
     from rvc.export import VoiceFacts, export_voice
@@ -62,7 +64,7 @@ def make_voice(home: Path) -> None:
     from rvc.models.synthesizer import Synthesizer
 
     torch.manual_seed(0)
-    config = config_for("v2", 40_000)
+    config = config_for("v2", 40_000, size=size)
     path = home / "logs" / "random" / "random.pth"
     path.parent.mkdir(parents=True)
     export_voice(Synthesizer(config), config, path, VoiceFacts(name="random", embedder="builtin"))
@@ -128,11 +130,12 @@ def compared(home: Path, seconds: float, chunk_seconds: float) -> dict:
 
 
 def near_joins(source: Path, length: int, sample_rate: int, chunk_seconds: float) -> np.ndarray:
+    from rvc import audio
     from rvc.infer.recording import SampleFile, decoded
     from rvc.infer.segments import pieces
 
     with SampleFile(source) as samples:
-        work = decoded(source, samples)
+        work = decoded(source, audio.probe(source), samples)
         while True:
             try:
                 next(work)

@@ -9,11 +9,12 @@ from rvc.download.catalog import Asset, state
 from rvc.download.pairs import base_pairs
 from rvc.train.bases import OFFICIAL_EMBEDDER
 from rvc.train.settings import TrainingSettings
-from tabs import pretrains, train, widgets
+from tabs import pretrains, widgets
 from tabs.boundary import handler
+from tabs.choices import rate
 from tabs.downloads import Transfer
+from tabs.page import QUIET, Page
 from tabs.studio import Studio
-from tabs.train import QUIET
 
 POLL_SECONDS = 0.7
 BEST_DETECTOR = "rmvpe"
@@ -37,7 +38,7 @@ element.addEventListener('click', event => {
 """
 
 
-def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
+def build(studio: Studio, page: Page, tab: gr.Tab) -> None:
     essentials = essential_assets(studio)
     total = widgets.size(sum(one.size or 0 for one in essentials))
     with gr.Row(elem_classes="tm-bar-row"):
@@ -50,7 +51,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
         files = gr.File(label="G and D files (.pth)", file_count="multiple", file_types=[".pth"], height=140, elem_id="download-files")
         own = gr.HTML(own_pretrains_html(studio), elem_id="download-pairs")
     timer = gr.Timer(POLL_SECONDS, active=False)
-    _wire_catalogue(studio, demo, tab, start, [common, others, timer])
+    _wire_catalogue(studio, page, tab, start, [common, others, timer])
 
     @handler
     def add(dropped: list[str] | None) -> list[Any]:
@@ -61,7 +62,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
     tab.select(handler(lambda: own_pretrains_html(studio)), None, own, **QUIET)
 
 
-def _wire_catalogue(studio: Studio, demo: gr.Blocks, tab: gr.Tab, start: gr.Button, view: list[Any]) -> None:
+def _wire_catalogue(studio: Studio, page: Page, tab: gr.Tab, start: gr.Button, view: list[Any]) -> None:
     """``view``: the two parts of the catalogue and the timer that renews them while something arrives."""
     common, others, timer = view
 
@@ -91,7 +92,7 @@ def _wire_catalogue(studio: Studio, demo: gr.Blocks, tab: gr.Tab, start: gr.Butt
     start.click(fetch_essentials, None, view, **QUIET)
     timer.tick(now, None, view, **QUIET)
     tab.select(now, None, view, **QUIET)
-    demo.load(now, None, view, **QUIET)
+    page.demo.load(now, None, view, **QUIET)
 
 
 def essential_assets(studio: Studio) -> list[Asset]:
@@ -158,7 +159,7 @@ def _progress(transfer: Transfer | None) -> str:
 
 def own_pretrains_html(studio: Studio) -> str:
     """The pairs in pretraineds_custom, and files that miss their other half."""
-    rows = [_own_row(pair.name, f"{pair.g_path.name} + {pair.d_path.name}", train.rate(pair.sample_rate), "good")
+    rows = [_own_row(pair.name, f"{pair.g_path.name} + {pair.d_path.name}", rate(pair.sample_rate), "good")
             for pair in base_pairs(studio.home) if pair.source == "custom"]
     rows += [_own_row(path.name, "Its other half is not here: a pretrain is a G and a D file whose names differ in that letter.",
                       "Alone", "bad") for path in pretrains.unpaired(studio.home)]

@@ -15,9 +15,10 @@ from rvc.settings import from_flat
 from rvc.voices import VoiceLibrary
 from tabs import widgets
 from tabs.boundary import PageError, errors_as_words, handler
+from tabs.choices import detector_choices, embedder_choices
 from tabs.form import Form
+from tabs.page import QUIET, Page
 from tabs.studio import SAMPLES, Order, Studio
-from tabs.train import QUIET, embedder_choices
 
 PAIRED, NO_INDEX = "paired", "none"
 _STAGES = {"load": "Reading", "f0": "Listening to the pitch", "synthesis": "Speaking in the other voice", "write": "Writing"}
@@ -25,14 +26,14 @@ _STAGES = {"load": "Reading", "f0": "Listening to the pitch", "synthesis": "Spea
 WAVEFORM_SECONDS = 300.0
 
 
-def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
+def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
     """The tab's ``voice`` picker, for other tabs to set."""
     with gr.Row(elem_classes="tm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="tm-card"):
-            asked = _Asked()
+            asked = _Asked(studio.home)
         with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
             given = _Given(asked.convert)
-    _wire_choices(studio, demo, tab, asked)
+    _wire_choices(studio, page, tab, asked)
     _wire_conversion(studio, asked, given)
     return {"voice": asked.voice}
 
@@ -40,7 +41,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
 class _Asked:
     """The left side: which voice, which recordings, how."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Home) -> None:
         self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, interactive=True, elem_id="infer-voice")
         self.about = gr.HTML(elem_id="infer-about")
         self.recording = gr.Audio(label="Recording", sources=["upload", "microphone"], type="filepath", editable=False,
@@ -49,7 +50,7 @@ class _Asked:
             self.sample = gr.Button("Take the sample recording", size="sm", elem_id="infer-sample")
         with gr.Accordion("Several files at once", open=False, elem_id="infer-many"):
             self.files = gr.File(label="Files", file_count="multiple", file_types=["audio", "video"], height=150, elem_id="infer-files")
-        self.form = Form(ConversionSettings, "infer", {"embedder": embedder_choices()})
+        self.form = Form(ConversionSettings, "infer", {"embedder": embedder_choices(home), "f0_method": detector_choices(home)})
         self.form.place("pitch_shift")
         with gr.Accordion("More settings", open=False, elem_id="infer-more"):
             self.index = gr.Dropdown([("The one of the voice", PAIRED), ("None", NO_INDEX)], value=PAIRED, label="Index",
@@ -104,7 +105,7 @@ def index_choices(home: Home) -> list[tuple[str, str]]:
     return [("The one of the voice", PAIRED), ("None", NO_INDEX), *((name, path) for path, name in there.items())]
 
 
-def _wire_choices(studio: Studio, demo: gr.Blocks, tab: gr.Tab, asked: _Asked) -> None:
+def _wire_choices(studio: Studio, page: Page, tab: gr.Tab, asked: _Asked) -> None:
     home = studio.home
 
     @handler
@@ -114,7 +115,7 @@ def _wire_choices(studio: Studio, demo: gr.Blocks, tab: gr.Tab, asked: _Asked) -
         return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), _about(home, chosen)]
 
     listed = [asked.voice, asked.index, asked.about]
-    demo.load(lists, [asked.voice], listed, **QUIET)
+    page.demo.load(lists, [asked.voice], listed, **QUIET)
     tab.select(lists, [asked.voice], listed, **QUIET)
     asked.voice.change(handler(lambda voice: _about(home, voice)), [asked.voice], asked.about, **QUIET)
     asked.sample.click(lambda: str(SAMPLES / "source.flac"), None, asked.recording, **QUIET)

@@ -3,14 +3,14 @@
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvc import jobs
 from rvc.download.catalog import Catalog
-from rvc.errors import DatasetError, RunBusyError
+from rvc.errors import RunBusyError
 from rvc.events import Event
 from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
@@ -81,8 +81,6 @@ class Studio:
             raise RunBusyError(f"{folder.name!r} is being trained already.", fix="Stop it first, or choose another name.")
         if recordings:
             settings = _with_dataset(settings, uploads.keep([Path(one) for one in recordings], folder))
-        elif not settings.data.dataset.strip():
-            raise DatasetError("There are no recordings to train from.", fix="Drop some, name a folder, or take the sample material.")
         run = TrainingRun.create(self.home, name, settings)
         jobs.launch(run)
         return run
@@ -95,16 +93,17 @@ class Studio:
     def stop(self, name: str) -> None:
         """Ask politely; when that was done already, end it."""
         run = TrainingRun.open(self.folder(name))
-        jobs.stop(run.folder, kill_after_seconds=0 if run.stop_file.exists() else None)
+        if run.stop_file.exists():
+            jobs.stop(run.folder, wait_seconds=0, kill=True)
+        else:
+            jobs.stop(run.folder)
 
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
         here = Resolved.of(settings, self.home)
         if not name.strip() or not (self.folder(name) / "run.json").exists():
             return here
-        before = TrainingRun.open(self.folder(name)).resolved
-        kept = {one: getattr(before, one) for one in ("embedder", "f0_method", "base_model") if getattr(settings.model, one) == "auto"}
-        return replace(here, **kept)
+        return here.keeping(TrainingRun.open(self.folder(name)).resolved, settings)
 
     # -- conversions -------------------------------------------------------------------------------------------------------
 

@@ -4,15 +4,15 @@ import gradio as gr
 
 from tabs import widgets
 from tabs.boundary import handler
+from tabs.page import QUIET, Page
 from tabs.studio import Studio
 from tabs.tensorboard_server import PREFIX
-from tabs.train import QUIET
 
 # Relative, so that it is found under a sub-path as well. "scalars" first: the time series page loads every image of every run.
 FRAME = f'<iframe class="tm-frame" src=".{PREFIX}/#scalars" title="TensorBoard"></iframe>'
 
 
-def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> None:
+def build(studio: Studio, page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="tm-bar-row"):
         said = gr.HTML(_lead(studio), elem_id="board-said")
         start = gr.Button("Open TensorBoard", variant="primary", elem_id="board-start", scale=0, min_width=200)

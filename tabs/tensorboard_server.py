@@ -23,6 +23,7 @@ from rvc.errors import RvcError
 from rvc.paths import PROJECT
 
 PREFIX = "/tensorboard"
+FONTS = "/font-roboto"  # TensorBoard's page asks for them at the root, whatever its prefix
 START_SECONDS = 60.0
 RELOAD_SECONDS = 5
 # Headers that belong to one connection (RFC 9110, 7.6.1), and those that are none of TensorBoard's business.
@@ -48,7 +49,8 @@ class TensorBoard:
 
     @property
     def routes(self) -> list[Route]:
-        return [Route(PREFIX + "/{path:path}", self._handed_through, methods=["GET", "HEAD", "POST"])]
+        return [Route(PREFIX + "/{path:path}", self._handed_through, methods=["GET", "HEAD", "POST"]),
+                Route(FONTS + "/{font}", self._font)]
 
     def start(self) -> None:
         """Start it unless it runs; returns when it answers. ``RvcError`` when it does not."""
@@ -86,13 +88,19 @@ class TensorBoard:
         return f"http://127.0.0.1:{self._port}{PREFIX}{path}"
 
     async def _handed_through(self, request: Request) -> Response:
+        return await self._answer(request, "/" + request.path_params["path"])
+
+    async def _font(self, request: Request) -> Response:
+        return await self._answer(request, f"{FONTS}/{request.path_params['font']}")
+
+    async def _answer(self, request: Request, path: str) -> Response:
         if not self.allowed(request):
             return PlainTextResponse("Log in first.", 401)
         if not self.running:
             return PlainTextResponse("TensorBoard is not running. Start it in the TensorBoard tab.", 503)
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=60, trust_env=False)
-        url = httpx.URL(self._address("/" + request.path_params["path"]), query=request.url.query.encode())
+        url = httpx.URL(self._address(path), query=request.url.query.encode())
         headers = [(name, value) for name, value in request.headers.items() if name not in _NOT_SENT]
         try:
             asked = self._client.build_request(request.method, url, headers=headers, content=await request.body())

@@ -9,16 +9,15 @@ from typing import Any
 import gradio as gr
 
 from rvc import jobs
-from rvc.download.pairs import base_pairs
-from rvc.embedders.registry import EMBEDDERS
 from rvc.errors import RvcError
-from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, curves, widgets
 from tabs.boundary import handler, sentence
+from tabs.choices import detector_choices, embedder_choices, pretrain_choices
 from tabs.form import Choices, Form
+from tabs.page import QUIET, Page
 from tabs.studio import SAMPLES, Studio
 
 POLL_SECONDS = 1.0
@@ -29,23 +28,22 @@ SAMPLE_NAME = "sample"
 SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
 # Fields that decide what an "auto" comes to.
 DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size")
-QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 
 
-def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab) -> dict[str, Any]:
+def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
     """The tab's components that others wire to: ``shown`` (the run on the right) and ``use`` (its button)."""
-    remembered = gr.BrowserState(None, storage_key="timbre-run", secret="timbre")  # both fixed: a restarted server must read it
     with gr.Row(elem_classes="tm-columns"):
         with gr.Column(scale=5, min_width=320, elem_classes="tm-card"):
             asked = _Asked(studio)
         with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
             live = _Live(studio)
-    _wire_form(studio, asked, live, remembered)
-    _wire_live(studio, asked, live, remembered)
+    _wire_form(studio, asked, live, page.last_run)
+    _wire_live(studio, asked, live, page.last_run)
     opened = handler(lambda name: _opened(studio, asked, live, name))
-    demo.load(opened, [remembered], [*asked.all, *live.all], **QUIET)
-    tab.select(handler(lambda name: [*live.chosen(name), asked.pretrains()]), [live.shown],
-               [*live.all, asked.form.components["base_model"]], **QUIET)
+    page.demo.load(opened, [page.last_run], [*asked.all, *live.all], **QUIET)
+    # The tab may be there before the page's own load event is answered, so it asks for the same run.
+    seen = handler(lambda name, last: [*live.chosen(studio.run_to_show(name or last)), *asked.refreshed()])
+    tab.select(seen, [live.shown, page.last_run], [*live.all, *asked.refreshable], **QUIET)
     return {"shown": live.shown, "use": live.use}
 
 
@@ -69,7 +67,7 @@ class _Asked:
     def _form(self) -> Form:
         form = Form(TrainingSettings, "train", {
             "sample_rate": [(f"{rate // 1000} kHz", rate) for rate in (24000, 32000, 40000, 48000)],
-            "embedder": embedder_choices(), "base_model": pretrain_choices(self._studio.home)})
+            **self._open_choices()})
         form.place("dataset")
         with gr.Row():
             form.place("epochs", "batch_size")
@@ -95,8 +93,17 @@ class _Asked:
             return widgets.note(sentence(error), "bad")
         return widgets.notes("Chosen automatically", automatic.sentences(settings, resolved))
 
-    def pretrains(self) -> Any:
-        return gr.update(choices=pretrain_choices(self._studio.home))
+    def refreshed(self) -> list[Any]:
+        """Updates of ``refreshable``: what can be chosen may have been downloaded or removed since the page was built."""
+        return [gr.update(choices=choices) for choices in self._open_choices().values()]
+
+    @property
+    def refreshable(self) -> list[Any]:
+        return [self.form.components[name] for name in self._open_choices()]
+
+    def _open_choices(self) -> dict[str, Choices]:
+        home = self._studio.home
+        return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "base_model": pretrain_choices(home)}
 
 
 class _Live:
@@ -142,22 +149,6 @@ class _Live:
         return [gr.update(choices=self._studio.run_names(), value=name), *self.of(name)]
 
 
-def embedder_choices() -> Choices:
-    return [("Automatic", "auto"), *((spec.title, name) for name, spec in EMBEDDERS.items())]
-
-
-def pretrain_choices(home: Home) -> Choices:
-    """G/D pairs that are there, each with its sample rate."""
-    pairs = [(" · ".join(part for part in (pair.name, rate(pair.sample_rate), pair.version, pair.source) if part), pair.name)
-             for pair in base_pairs(home)]
-    return [("Automatic", "auto"), ("None, from scratch", "scratch"), *pairs]
-
-
-def rate(sample_rate: int | None) -> str:
-    """As people write it."""
-    return f"{sample_rate / 1000:g} kHz" if sample_rate else "sample rate unknown"
-
-
 def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
     """A page that opens: the run it showed last comes back with its settings; another one is shown, and the form left for a new voice."""
     name = studio.run_to_show(remembered)
@@ -166,7 +157,7 @@ def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) 
     return [*shown, *live.chosen(name)]
 
 
-def _wire_form(studio: Studio, asked: _Asked, live: _Live, remembered: gr.BrowserState) -> None:
+def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:
     form = asked.form
 
     @handler
@@ -185,7 +176,7 @@ def _wire_form(studio: Studio, asked: _Asked, live: _Live, remembered: gr.Browse
         except RvcError as error:
             return widgets.note(sentence(error), "bad")
 
-    asked.start.click(train, [asked.name, asked.recordings], [remembered, *asked.all, *live.all], inputs_kwargs=form.components,
+    asked.start.click(train, [asked.name, asked.recordings], [last_run, *asked.all, *live.all], inputs_kwargs=form.components,
                       show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_name="train")
     asked.sample.click(sample, None, asked.all, **QUIET)
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
@@ -195,7 +186,7 @@ def _wire_form(studio: Studio, asked: _Asked, live: _Live, remembered: gr.Browse
           inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
 
 
-def _wire_live(studio: Studio, asked: _Asked, live: _Live, remembered: gr.BrowserState) -> None:
+def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:
     @handler
     def pick(name: str) -> list[Any]:
         return [name, *asked.showing(name, TrainingRun.open(studio.folder(name)).settings), *live.chosen(name)]
@@ -217,7 +208,7 @@ def _wire_live(studio: Studio, asked: _Asked, live: _Live, remembered: gr.Browse
             return [gr.skip()] * (1 + len(live.view))
         return [now, *live.of(name)]
 
-    live.shown.input(pick, [live.shown], [remembered, *asked.all, *live.all], **QUIET)
+    live.shown.input(pick, [live.shown], [last_run, *asked.all, *live.all], **QUIET)
     live.stop.click(stop, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="stop")
     live.resume.click(resume, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="resume")
     live.timer.tick(tick, [live.shown, live.seen], [live.seen, *live.view], **QUIET)

@@ -1,11 +1,14 @@
 """What all tests share: a home of their own, and the rule about browsers."""
 
 import os
-import shutil
 
-import pytest
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads beyond the cores make each other wait
 
-from rvc.paths import Home
+import shutil  # noqa: E402
+
+import pytest  # noqa: E402
+
+from rvc.paths import Home  # noqa: E402
 
 
 def chromium() -> str | None:

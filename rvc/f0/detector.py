@@ -40,7 +40,7 @@ class Detector(ABC):
 
     def detect(self, samples: np.ndarray) -> F0Track:
         """samples: [n] at 16 kHz. -> n // 160 + 1 frames"""
-        return self.detect_batch([samples])[0]
+        return self.detect_batch(np.asarray(samples)[None])[0]
 
     def detect_batch(self, samples: np.ndarray | Sequence[np.ndarray]) -> list[F0Track]:
         """samples: [B, n], or B vectors of one length. A track does not depend on which others it was found with."""
@@ -50,9 +50,10 @@ class Detector(ABC):
         if not np.isfinite(batch).all():
             raise AudioError("There are samples that are not numbers in the sound whose pitch is asked for.")
         n_frames = batch.shape[1] // HOP + 1
-        padded = np.pad(batch, ((0, 0), (0, max(0, _SHORTEST_SAMPLES - batch.shape[1]))))
+        if batch.shape[1] < _SHORTEST_SAMPLES:
+            batch = np.pad(batch, ((0, 0), (0, _SHORTEST_SAMPLES - batch.shape[1])))
         rows = max(1, self._at_once_frames // n_frames)
-        found = [self._in_windows(padded[i : i + rows])[:, :n_frames] for i in range(0, len(batch), rows)]
+        found = [self._in_windows(batch[i : i + rows])[:, :n_frames] for i in range(0, len(batch), rows)]
         return [F0Track(hz) for hz in (np.concatenate(found) if found else [])]
 
     @abstractmethod
@@ -70,11 +71,11 @@ class Detector(ABC):
         parts = []
         for window in self._windows(n_frames):
             end = batch.shape[1] if window.last == n_frames else window.last * HOP - 1  # so many samples make just these frames
-            hz = self._frequencies(batch[:, window.first * HOP : end])
-            parts.append(hz[:, window.start - window.first : window.stop - window.first])
-        hz = np.concatenate(parts, axis=1)
-        heard = (hz >= MIN_HZ) & (hz <= MAX_HZ) & (_peaks(batch) >= SILENCE_PEAK)
-        return np.where(heard, hz, 0).astype(np.float32)
+            part = batch[:, window.first * HOP : end]
+            hz = self._frequencies(part)
+            heard = (hz >= MIN_HZ) & (hz <= MAX_HZ) & (_peaks(part) >= SILENCE_PEAK)
+            parts.append(np.where(heard, hz, 0)[:, window.start - window.first : window.stop - window.first])
+        return np.concatenate(parts, axis=1)
 
     def _windows(self, n_frames: int) -> Iterator[_Window]:
         """One for everything that fits; else cores with context on both sides."""

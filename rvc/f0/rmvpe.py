@@ -44,6 +44,7 @@ class Rmvpe(Detector):
         """``FormatError`` when ``path`` is not RMVPE's file."""
         with torch.device("meta"):
             network = Network()
+        network.to_empty(device="cpu")  # no time is spent on random weights
         checkpoint.load_state(network, without_counts(checkpoint.read(path)), what=path.name)
         return cls(network, device)
 

@@ -93,7 +93,7 @@ class Chain:
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         """A batch of one on the device."""
-        return torch.from_numpy(np.ascontiguousarray(array)).unsqueeze(0).to(self.device)
+        return torch.tensor(array[None], device=self.device)
 
 
 def _doubled(features: np.ndarray, n_frames: int) -> np.ndarray:

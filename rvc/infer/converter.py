@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from rvc import audio
 from rvc import device as devices
 from rvc.audio import AudioWriter
 from rvc.audio_writer import FORMATS
@@ -86,10 +87,11 @@ class Converter:
         watch = Stopwatch(self._lock, STAGES)
         output = destination(Path(source), Path(output), settings)
         with watch("load"):
+            info = audio.probe(source)
             job = self._job(Path(source), output, voice, settings, index)
         yield from _speaker_note(job.voice, settings.speaker_id)
         with SampleFile(output) as samples, SampleFile(output) as result:
-            recording = yield from watch.over("load", decoded(job.source, samples))
+            recording = yield from watch.over("load", decoded(job.source, info, samples))
             n_pieces = yield from _converted(job, recording, result, watch)
             written_rate = yield from watch.over("write", _written(job, recording, result))
         yield _report(job, recording, watch, written_rate, n_pieces)
@@ -152,16 +154,16 @@ class Converter:
 
 def destination(source: Path, output: Path, settings: ConversionSettings) -> Path:
     """Where the result goes; a ``SettingsError`` when that cannot be."""
+    if output.is_dir():
+        raise SettingsError(f"{output} is a folder; the name of a file is needed.")
     suffix = output.suffix[1:].lower()
-    if suffix not in FORMATS and not suffix:
+    if not suffix:
         output = output.with_name(f"{output.name}.{settings.output_format}")
     elif suffix not in FORMATS:
         raise SettingsError(f"{output.name}: .{suffix} cannot be written.", fix=f"Choose one of {', '.join(FORMATS)}.")
     elif "output_format" in settings.model_fields_set and suffix != settings.output_format:
         raise SettingsError(f"{output.name} ends with .{suffix}, and the format {settings.output_format} was asked for.",
                             fix="Leave one of the two away.")
-    if output.is_dir():
-        raise SettingsError(f"{output} is a folder; the name of a file is needed.")
     if output.exists() and source.exists() and output.samefile(source):
         raise SettingsError(f"The result would replace the recording {source.name} itself.", fix="Choose another output.")
     return output

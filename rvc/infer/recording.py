@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rvc import audio
-from rvc.audio import Audio
+from rvc.audio import Audio, AudioInfo
 from rvc.errors import AudioError
 from rvc.events import Progress
 from rvc.paths import storage_error
@@ -120,9 +120,11 @@ class Recording:
         return self.read(first, int(index.max()) + 1)[index - first]
 
 
-def decoded(path: Path, samples: SampleFile) -> Generator[Progress, None, Recording]:
-    """Decode ``path`` into ``samples``. Yields progress; returns the recording. ``AudioError`` as ``audio.load``, and when too short."""
-    info = audio.probe(path)
+def decoded(path: Path, info: AudioInfo, samples: SampleFile) -> Generator[Progress, None, Recording]:
+    """Decode ``path``, which ``audio.probe`` found to be ``info``, into ``samples``. Yields progress; returns the recording.
+
+    ``AudioError`` as ``audio.load``, and for what is shorter than a frame.
+    """
     total, count, peak = max(1, round(info.seconds)), 0, 0.0
 
     def counted() -> Iterator[np.ndarray]:

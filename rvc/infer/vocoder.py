@@ -45,7 +45,7 @@ class WindowedVocoder(nn.Module):
     def _phase(self, before: Tensor, phase: Tensor | None) -> Tensor | None:
         if not before.shape[1]:
             return phase
-        return phase_after(before, hop_length=self.config.hop_length, sample_rate=self.config.sample_rate, phase=phase)
+        return phase_after(before.cpu(), hop_length=self.config.hop_length, sample_rate=self.config.sample_rate, phase=phase)
 
 
 def in_windows(network: Synthesizer) -> Synthesizer:
@@ -55,7 +55,11 @@ def in_windows(network: Synthesizer) -> Synthesizer:
 
 
 def _windows(n_frames: int) -> Iterator[tuple[int, int, int, int]]:
-    """Where context begins, where what is kept begins and ends, where context ends."""
+    """Where context begins, where what is kept begins and ends, where context ends.
+
+    The last window is as wide as the others, with more context: oneDNN keeps code for every shape it meets.
+    """
     for start in range(0, n_frames, WINDOW_FRAMES):
         stop = min(start + WINDOW_FRAMES, n_frames)
-        yield max(start - CONTEXT_FRAMES, 0), start, stop, min(stop + CONTEXT_FRAMES, n_frames)
+        first = min(start, n_frames - WINDOW_FRAMES) - CONTEXT_FRAMES
+        yield max(first, 0), start, stop, min(stop + CONTEXT_FRAMES, n_frames)

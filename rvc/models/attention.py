@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from rvc.models.config import ATTENTION_WINDOW as WINDOW
 from rvc.models.layers import LayerNorm
 
-WINDOW = 10  # frames to either side that have a relative position of their own
 _MASKED_SCORE = -1e4  # finite, as trained: a fully masked row becomes uniform, not NaN
 
 

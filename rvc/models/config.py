@@ -12,6 +12,7 @@ from rvc.errors import FormatError
 
 FRAMES_PER_SECOND = 100
 CONTENT_CHANNELS = {"v1": 256, "v2": 768}
+ATTENTION_WINDOW = 10  # frames to either side that have a relative position of their own; fixed by the format
 HIFI_GAN = "HiFi-GAN"
 # What other programs call their further vocoders; they are named when refused.
 OTHER_VOCODERS = ("MRF HiFi-GAN", "RefineGAN")

@@ -5,17 +5,38 @@
 Dimensions: B batch, Z latent channels, T frames, G speaker channels, N = T·hop samples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
+from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
 from rvc.models.layers import LEAKY_SLOPE
 
 _LAST_SLOPE = 0.01  # the published weights were trained with torch's default slope before the last convolution
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """(B, C, T) as the layers here compute it fastest: when the CPU infers, as (B, C, 1, T) with the channels last in memory.
+
+    oneDNN's convolutions are 1.4 times as fast that way (full-size decoder, AVX2). Their gradients are slower, so training does without.
+    """
+    if x.device.type != "cpu" or torch.is_grad_enabled():
+        return x
+    return x.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+
+
+def applied(conv: nn.Module, x: Tensor) -> Tensor:
+    """``conv``, a one-dimensional one, on either layout."""
+    if x.dim() == 3:
+        return conv(x)
+    weight, stride, padding = conv.weight.unsqueeze(2), (1, *conv.stride), (0, *conv.padding)
+    if isinstance(conv, nn.ConvTranspose1d):
+        return conv_transpose2d(x, weight, conv.bias, stride, padding, (0, *conv.output_padding))
+    return conv2d(x, weight, conv.bias, stride, padding, (1, *conv.dilation))
 
 
 class ResBlock(nn.Module):
@@ -28,7 +49,7 @@ class ResBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + plain(leaky_relu(dilated(leaky_relu(x, LEAKY_SLOPE)), LEAKY_SLOPE))
+            x = x + applied(plain, leaky_relu(applied(dilated, leaky_relu(x, LEAKY_SLOPE)), LEAKY_SLOPE))
         return x
 
 
@@ -44,17 +65,21 @@ class Generator(nn.Module):
     conv_post: nn.Conv1d
     cond: nn.Conv1d
 
-    def waveform(self, z: Tensor, g: Tensor, excitations: Sequence[Tensor] | None = None) -> Tensor:
-        """z (B, Z, T), speaker g (B, G, 1), for every stage what is added to its input -> (B, 1, N) within ±1, float32"""
-        x = self.conv_pre(z) + self.cond(g)
+    def waveform(self, z: Tensor, g: Tensor, excitations: Iterable[Tensor] | None = None) -> Tensor:
+        """z (B, Z, T), speaker g (B, G, 1), for every stage what is added to its input -> (B, 1, N) within ±1, float32
+
+        ``excitations`` are taken one by one, so a generator of them never holds more than one in memory.
+        """
+        x = applied(self.conv_pre, laid_out(z)) + applied(self.cond, laid_out(g))
         blocks_per_stage = len(self.resblocks) // len(self.ups)
-        for stage, up in enumerate(self.ups):
-            x = up(leaky_relu(x, LEAKY_SLOPE))
-            if excitations is not None:
-                x = x + excitations[stage]
+        added = iter(excitations) if excitations is not None else repeat(None)
+        for stage, (up, excitation) in enumerate(zip(self.ups, added, strict=False)):
+            x = applied(up, leaky_relu(x, LEAKY_SLOPE))
+            if excitation is not None:
+                x = x + excitation
             blocks = self.resblocks[stage * blocks_per_stage : (stage + 1) * blocks_per_stage]
             x = sum(block(x) for block in blocks) / blocks_per_stage
-        return torch.tanh(self.conv_post(leaky_relu(x, _LAST_SLOPE)).float())
+        return torch.tanh(applied(self.conv_post, leaky_relu(x, _LAST_SLOPE)).float()).flatten(2)
 
 
 class HiFiGAN(Generator):

@@ -12,7 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from rvc.models.config import ModelConfig
-from rvc.models.hifigan import Generator, input_conv, output_conv, residual_blocks, speaker_conv, stage_channels, upsamplers
+from rvc.models.hifigan import (
+    Generator,
+    applied,
+    input_conv,
+    laid_out,
+    output_conv,
+    residual_blocks,
+    speaker_conv,
+    stage_channels,
+    upsamplers,
+)
 
 _AMPLITUDE = 0.1
 _VOICED_NOISE = 0.003  # beside the sine
@@ -103,8 +113,8 @@ class NSFHiFiGAN(Generator):
         self, z: Tensor, g: Tensor, f0_hz: Tensor, *, phase: Tensor | None = None, source_noise: Tensor | None = None
     ) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
-        source = self.m_source(f0_hz, phase, source_noise)
-        return self.waveform(z, g, [conv(source) for conv in self.noise_convs])
+        source = laid_out(self.m_source(f0_hz, phase, source_noise))
+        return self.waveform(z, g, (applied(conv, source) for conv in self.noise_convs))
 
 
 def noise_convs(config: ModelConfig) -> nn.ModuleList:

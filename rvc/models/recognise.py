@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from rvc.errors import FormatError
-from rvc.models.config import CONTENT_CHANNELS, HIFI_GAN, STANDARD, ModelConfig, Standard
+from rvc.models.config import ATTENTION_WINDOW, CONTENT_CHANNELS, HIFI_GAN, STANDARD, ModelConfig, Standard
 
 Shape = tuple[int, ...]
 
@@ -57,8 +57,10 @@ def refuse_misfit(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
     than its file has. That every single tensor fits is found out when they are loaded.
     """
     hidden, initial = config.hidden_channels, config.upsample_initial_channel
+    head = hidden // config.n_heads
     wanted: dict[str, Shape] = {
         "enc_p.emb_phone.weight": (hidden, config.content_channels),
+        "enc_p.encoder.attn_layers.0.emb_rel_k": (1, 2 * ATTENTION_WINDOW + 1, head),
         "enc_p.encoder.ffn_layers.0.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
         f"enc_p.encoder.ffn_layers.{config.n_layers - 1}.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
         "dec.conv_pre.weight": (initial, config.inter_channels, 7),

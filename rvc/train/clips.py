@@ -52,6 +52,11 @@ class ClipList:
         """The different ones, ascending."""
         return tuple(sorted({clip.speaker_id for clip in self.clips}))
 
+    @property
+    def n_speakers(self) -> int:
+        """Rows of the speaker table that mean somebody: RVC programs offer the ids from 0 up to this."""
+        return max(self.speaker_ids, default=0) + 1
+
     @classmethod
     def from_folder(cls, clips: Path, leave_out: Container[str] = ()) -> "ClipList":
         """The clips that the preprocess stage wrote to a folder, but for the names in ``leave_out``. Lengths come from their headers."""

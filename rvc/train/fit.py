@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rvc import checkpoint
 from rvc import device as devices
-from rvc.errors import EmbedderMismatchError
+from rvc.errors import EmbedderMismatchError, TrainingError
 from rvc.events import Event, Note, Saved
 from rvc.export import VoiceFacts, export_voice
 from rvc.models.config import ModelConfig, config_for
@@ -54,13 +54,16 @@ class Fit:
                 yield item
         base = None if snapshot or run.resolved.base_model == bases.SCRATCH else self._base()
         config = self._config((snapshot or base).generator if snapshot or base else None)
+        if clips.n_speakers > config.n_speakers:
+            raise TrainingError(f"The dataset has a speaker {clips.n_speakers - 1}; the speaker table this run starts from has "
+                                f"{config.n_speakers} rows, 0 to {config.n_speakers - 1}.", fix="Give the speakers lower numbers.")
         tiny = run.settings.model.model_size == "tiny"
         state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler)
         yield from self._begin(state, snapshot, base)
         del snapshot, base  # a gigabyte at full size
         trainer = Trainer(state, ClipDataset(run, config, list(clips)), settings, device, precision)
         yield Note(message=f"{len(clips)} clips, {trainer.batches_per_epoch} steps an epoch.")
-        yield from self._train(trainer, clips.seconds)
+        yield from self._train(trainer, clips)
 
     def _begin(self, state: TrainingState, snapshot: Snapshot | None, base: Snapshot | None) -> Iterator[Event]:
         settings = self.run.settings.fit
@@ -76,7 +79,7 @@ class Fit:
         else:
             yield Note(level="warning", message="Started from scratch, without a pretrain: a usable voice needs hours of speech.")
 
-    def _train(self, trainer: Trainer, dataset_seconds: float) -> Iterator[Event | FitReport]:
+    def _train(self, trainer: Trainer, clips: ClipList) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
         board = Board(run.folder, state.step)
         saved_at = state.step
@@ -91,7 +94,7 @@ class Fit:
                     yield from checkpoints.save(run, state.snapshot())
                     saved_at = state.step
                     if last or settings.export_every_save:
-                        yield self._export(state, dataset_seconds)
+                        yield self._export(state, clips)
             stopped = state.epoch < settings.epochs
             if stopped and state.step > saved_at:
                 yield from checkpoints.save(run, state.snapshot())
@@ -99,10 +102,10 @@ class Fit:
             board.close()
         yield FitReport(state.epoch, state.step, stopped)
 
-    def _export(self, state: TrainingState, dataset_seconds: float) -> Saved:
+    def _export(self, state: TrainingState, clips: ClipList) -> Saved:
         path = self.run.voice_path(state.epoch, state.step)
         facts = VoiceFacts(name=self.run.name, epoch=state.epoch, step=state.step, embedder=self.run.resolved.embedder,
-                           n_speakers=len(ClipList.read(self.run.filelist).speaker_ids), dataset_seconds=dataset_seconds)
+                           n_speakers=clips.n_speakers, dataset_seconds=clips.seconds)
         export_voice(state.synthesizer, state.config, path, facts)
         return Saved(what="voice", path=path.name, epoch=state.epoch, step=state.step)
 

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from rvc.embedders import registry as embedders
-from rvc.errors import RunBusyError, RunError
+from rvc.errors import DatasetError, RunBusyError, RunError
 from rvc.events import EventLog
 from rvc.f0 import registry as f0
 from rvc.paths import Home, checked_name, write_text_whole
@@ -78,14 +78,17 @@ class TrainingRun:
     def create(cls, home: Home, name: str, settings: TrainingSettings) -> "TrainingRun":
         """A new run, or an existing one with new settings: what they make stale is done again, nothing else.
 
-        Raises ``SettingsError`` for a name no folder can have, ``RunBusyError`` while a worker is on it, ``RunError`` when the
-        settings ask for another network than the one whose checkpoints the run holds.
+        Raises ``SettingsError`` for a name no folder can have, ``DatasetError`` when a new run has no dataset, ``RunBusyError`` while
+        a worker is on it, ``MissingAssetError`` for what is asked for and not installed, and ``RunError`` when the settings ask for
+        another network than the one whose checkpoints the run holds, or when these are another program's.
         """
         folder = home.logs / checked_name(name)
-        dataset = settings.data.dataset and str(Path(settings.data.dataset).expanduser().resolve())
-        settings = settings.model_copy(update={"data": settings.data.model_copy(update={"dataset": dataset})})
+        settings = _with_absolute_dataset(settings)
         run = cls(folder, settings, Resolved.of(settings, home), _now())
-        if (folder / "run.json").exists():
+        if not (folder / "run.json").exists():
+            _refuse_foreign_checkpoints(folder)
+            _refuse_missing_dataset(settings)
+        else:
             before = cls.open(folder)
             before.refuse_if_busy()
             run = replace(run, resolved=run.resolved.keeping(before.resolved, settings), created=before.created)
@@ -228,6 +231,27 @@ class TrainingRun:
 def fingerprint(*parts: Any) -> str:
     """A short hash of JSON-able values: equal inputs, equal fingerprint."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]
+
+
+def _with_absolute_dataset(settings: TrainingSettings) -> TrainingSettings:
+    """The worker has a working folder of its own."""
+    dataset = settings.data.dataset.strip()
+    absolute = str(Path(dataset).expanduser().resolve()) if dataset else ""
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"dataset": absolute})})
+
+
+def _refuse_missing_dataset(settings: TrainingSettings) -> None:
+    if not settings.data.dataset:
+        raise DatasetError("A new run needs a dataset.", fix="Give a folder of recordings, or one recording.")
+    if not Path(settings.data.dataset).exists():
+        raise DatasetError(f"The dataset {settings.data.dataset} does not exist.")
+
+
+def _refuse_foreign_checkpoints(folder: Path) -> None:
+    """Checkpoints are named by their step, in every program of the family: ours could take the place of theirs."""
+    if any(folder.glob("[GD]_*.pth")):
+        raise RunError(f"{folder.name!r} holds training checkpoints of another program, which must not be overwritten.",
+                       fix="Choose another run name; the voices in that folder can be used as they are.")
 
 
 # What decides the shape and the meaning of the networks: a run with checkpoints cannot change it.

@@ -142,8 +142,10 @@ def _index(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Eve
 
 def _export(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event | dict]:
     """The voice of the last epoch, unless the fit has just exported it."""
+    before = run.voices()
     path, step = export_run(run)
-    yield Saved(what="voice", path=path.name, step=step)
+    if path not in before:
+        yield Saved(what="voice", path=path.name, step=step)
     yield {"voice": path.name, "step": step}
 
 
@@ -163,7 +165,7 @@ def export_run(run: TrainingRun, step: int | None = None, *, output: Path | None
     if output or not path.exists():
         clips = ClipList.read(run.filelist)
         facts = VoiceFacts(name=run.name, epoch=epoch, step=step, embedder=run.resolved.embedder,
-                           n_speakers=len(clips.speaker_ids), dataset_seconds=clips.seconds)
+                           n_speakers=clips.n_speakers, dataset_seconds=clips.seconds)
         voice_from_checkpoint(run.checkpoint("G", step), path, facts, sample_rate=run.settings.data.sample_rate)
     return path, step
 

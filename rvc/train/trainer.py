@@ -122,7 +122,7 @@ class Trainer:
         """One optimizer step; the L2 norm of the gradient it used."""
         if not torch.isfinite(loss):
             raise NonFiniteLossError(
-                f"The loss of the {name} became {float(loss)} at step {self.state.step + 1}; its weights were not touched.",
+                f"The loss of the {name} became {loss.item()} at step {self.state.step + 1}; its weights were not touched.",
                 fix="Resume from the last checkpoint with a lower learning rate or --precision fp32; look for broken recordings.")
         scaler = self.state.scaler
         optimizer.zero_grad(set_to_none=True)

@@ -95,7 +95,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
     yield server
     server.stop()
     for folder in jobs.runs(server.home):
-        jobs.stop(folder, kill_after_seconds=0)
+        jobs.stop(folder, wait_seconds=0, kill=True)
 
 
 class Watch:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 
 import httpx
 import pytest
@@ -53,7 +54,7 @@ def test_training_from_nothing_is_told(studio, server):
     opened(studio, server.url, "train")
     fill(studio, "train-name", "nothing")
     studio.locator("#train-start").click()
-    expect_toast(studio, "There are no recordings to train from.")
+    expect_toast(studio, "needs a dataset")
 
 
 def test_converting_nothing_is_told(studio):
@@ -134,16 +135,28 @@ def test_a_pretrain_is_downloaded_found_in_train_and_own_ones_are_dropped_in(pag
 # -- TensorBoard ---------------------------------------------------------------------------------------------------------------
 
 
+def write_scalars(home: Home) -> None:
+    """A run as TensorBoard sees it."""
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    writer = EventFileWriter(str(home.logs / "shown"))
+    for step in range(3):
+        summary = Summary(value=[Summary.Value(tag="loss/g/mel", simple_value=9.0 - step)])
+        writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+    writer.close()
+
+
 def expect_tensorboard(page: Page) -> None:
-    if page.locator("#board-start").is_visible():
-        page.locator("#board-start").click()
+    page.locator("#board-start").click()
     frame = page.frame_locator("#board-frame iframe")
-    expect(frame.locator("tb-webapp, app-root, tf-tensorboard").first).to_be_attached(timeout=SLOW)
-    expect(frame.get_by_text("No dashboards are active").or_(frame.get_by_text(re.compile("loss/", re.IGNORECASE))).first).to_be_visible(
-        timeout=SLOW)
+    expect(frame.get_by_text("loss/g/mel").first).to_be_visible(timeout=SLOW)
+    expect(page.locator("#board-start")).not_to_be_visible()
 
 
 def test_tensorboard_is_shown_in_the_page(studio, server):
+    write_scalars(server.home)
     opened(studio, server.url, "tensorboard")
     expect_tensorboard(studio)
     assert studio.frames[-1].url.startswith(server.url)
@@ -152,6 +165,7 @@ def test_tensorboard_is_shown_in_the_page(studio, server):
 def test_everything_works_under_a_sub_path_and_behind_a_login(page, tmp_path):
     port = free_port()
     server = Server(Home(tmp_path / "home"), "--root-path", "/voices", "--auth", "anna:geheim").start()
+    write_scalars(server.home)
     watch = Watch(page)
     try:
         with stripping_proxy(port, "/voices", server.port) as address:
@@ -181,8 +195,9 @@ def test_a_phone_shows_every_tab_without_scrolling_sideways(browser, server, sch
     for tab in TABS:
         opened(page, server.url, tab)
         page.wait_for_timeout(300)
-        for fold in page.locator(".gr-accordion > button.label-wrap:not(.open):visible").all():
-            fold.click()
+        folds = page.locator(".gr-accordion > button.label-wrap:not(.open):visible")
+        while folds.count():
+            folds.first.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
     context.close()
     watch.check()
@@ -190,8 +205,6 @@ def test_a_phone_shows_every_tab_without_scrolling_sideways(browser, server, sch
 
 def test_the_page_is_there_within_five_seconds(page, tmp_path, server):
     """Of a server that is started now, with the files of the last start still in the system's memory."""
-    import time
-
     fresh = Server(Home(tmp_path / "home"))
     begun = time.monotonic()
     fresh.start()

@@ -86,7 +86,7 @@ def test_a_detached_training_stops_politely_and_resumes(shell, dataset):
     assert stopped["status"] == "stopped"
     run = TrainingRun.open(folder)
     assert run.checkpoint_steps() == [stopped["step"]]
-    assert not psutil.pid_exists(stopped["pid"])
+    assert jobs.wait(folder, 10)
     resumed = shell.json("train", "long", "--epochs", str(stopped["epoch"]))
     assert resumed["status"] == "finished"
     assert "Resumed from step" in (folder / "worker.log").read_text()
@@ -185,8 +185,6 @@ def test_a_dataset_without_usable_audio_fails_in_a_sentence(shell, tmp_path, mak
     make(tmp_path / "data")
     done = shell("train", f"no audio {tmp_path.name}", "--dataset", tmp_path / "data", "--epochs", "1", *TINY)
     assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("Failed.") or "Failed." in last
     assert word.lower() in done.stderr.lower()
     assert "Traceback" not in done.stderr
 

@@ -92,7 +92,7 @@ def test_the_length_is_exact_at_every_rate_of_voices(home, converter, song, voic
 def joins_of(source: Path, chunk_seconds: float) -> list[int]:
     """Frames at which a conversion of ``source`` is joined."""
     with SampleFile(source) as samples:
-        work = decoded(source, samples)
+        work = decoded(source, audio.probe(source), samples)
         try:
             while True:
                 next(work)

@@ -25,7 +25,7 @@ def finished(generator):
 
 def recording_of(samples, folder, sample_rate=16_000) -> Recording:
     soundfile.write(folder / "in.wav", samples, sample_rate, subtype="FLOAT")
-    return finished(decoded(folder / "in.wav", SampleFile(folder / "out.wav")))
+    return finished(decoded(folder / "in.wav", audio.probe(folder / "in.wav"), SampleFile(folder / "out.wav")))
 
 
 def noise(count, seed=0, scale=0.2):
@@ -104,7 +104,7 @@ def test_the_length_at_another_rate_is_rounded_once(tmp_path, count, rate, wante
 
 def test_progress_counts_seconds_up_to_the_length(tmp_path):
     soundfile.write(tmp_path / "in.wav", noise(16_000 * 25), 16_000)
-    events = list(decoded(tmp_path / "in.wav", SampleFile(tmp_path / "out.wav")))
+    events = list(decoded(tmp_path / "in.wav", audio.probe(tmp_path / "in.wav"), SampleFile(tmp_path / "out.wav")))
     assert [event.done for event in events] == sorted(event.done for event in events)
     assert events[-1].done == events[-1].total == 25
 
@@ -134,7 +134,7 @@ def test_an_hour_is_decoded_a_block_at_a_time(tmp_path, monkeypatch):
         append(self, block)
 
     monkeypatch.setattr(SampleFile, "append", watched)
-    recording = finished(decoded(tmp_path / "in.wav", SampleFile(tmp_path / "out.wav")))
+    recording = finished(decoded(tmp_path / "in.wav", audio.probe(tmp_path / "in.wav"), SampleFile(tmp_path / "out.wav")))
     assert len(recording) == 16_000 * 60
     assert largest <= 16_000 * 11
     assert module.SAMPLE_RATE == 16_000

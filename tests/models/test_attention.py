@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rvc.models.attention import WINDOW, MultiHeadAttention
+from rvc.models.attention import MultiHeadAttention
+from rvc.models.config import ATTENTION_WINDOW as WINDOW
 from rvc.models.layers import LayerNorm, frame_mask
 
 CHANNELS, HEADS = 12, 3

@@ -83,6 +83,7 @@ def test_the_sine_source_agrees(case):
     assert_close(case.network.dec.m_source(case.f0_hz)[0], case.reference["source"], atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("case", ["v1_f0_48k", "v2_nof0_40k"], indirect=True)
 def test_folding_weight_norm_changes_nothing_to_hear(case):
     folded = deepcopy(case.network).for_inference()
     torch.manual_seed(1234)

@@ -59,14 +59,8 @@ def test_other_vocoders_are_recognised_and_named(name, said, key_table):
     lambda shapes: shapes | {"enc_p.encoder.attn_layers.0.emb_rel_k": (1, 21, 0)},
 ])
 def test_shapes_of_something_else_are_refused(change, key_table):
-    shapes = change(dict(key_table("G_v2_f0_40k")))
     with pytest.raises(FormatError):
-        config = config_from_shapes(shapes)
-        # A width of nothing builds no network: it is refused at the latest when the tensors are compared.
-        with torch.device("meta"):
-            wanted = Synthesizer(config).state_dict()
-        if {name: tuple(one.shape) for name, one in old_names(wanted).items()} != shapes:
-            raise FormatError("the tensors do not fit")
+        config_from_shapes(change(dict(key_table("G_v2_f0_40k"))))
 
 
 def test_the_config_of_a_voice_with_another_table_differs_only_in_that(key_table):

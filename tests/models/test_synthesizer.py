@@ -172,6 +172,18 @@ def test_a_network_for_inference_sounds_the_same_and_carries_less(pitch_guidance
     assert any(parametrize.is_parametrized(module) for module in network.modules()), "the original is as it was"
 
 
+@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+def test_inference_and_training_lay_memory_out_differently_and_compute_the_same(variant, tiny, speech):
+    network = tiny(**variant)
+    z, g = torch.randn(2, network.config.inter_channels, 9), torch.randn(2, network.config.gin_channels, 1)
+    source = {"f0_hz": speech(network.config, 9, batch=2)["f0_hz"],
+              "source_noise": torch.randn(2, 9 * network.config.hop_length, 1)} if network.config.pitch_guidance else {}
+    trained = network.dec(z, g, **source)
+    assert trained.requires_grad
+    with torch.no_grad():
+        assert_close(network.dec(z, g, **source), trained, atol=1e-6, rtol=0)
+
+
 # -- training ------------------------------------------------------------------------------------------------------------------
 
 

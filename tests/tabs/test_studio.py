@@ -10,6 +10,7 @@ from rvc.settings import flat, from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, train
+from tabs.choices import detector_choices, pretrain_choices
 from tabs.studio import Studio
 from tests.sounds import write_dataset
 
@@ -25,6 +26,13 @@ def launched(monkeypatch):
     names = []
     monkeypatch.setattr(jobs, "launch", lambda run: names.append(run.name))
     return names
+
+
+@pytest.fixture
+def made(studio, tmp_path):
+    """Makes a run of a name."""
+    dataset = str(write_dataset(tmp_path / "recordings", files=1, seconds=1))
+    return lambda name: TrainingRun.create(studio.home, name, from_flat(TrainingSettings, {"dataset": dataset}))
 
 
 def values(**changes) -> dict:
@@ -60,8 +68,8 @@ def test_a_setting_out_of_range_is_refused_before_anything_is_written(studio, la
 
 
 def test_training_from_nothing_is_refused(studio, launched):
-    with pytest.raises(DatasetError, match="no recordings"):
-        studio.train("mara", [], values(dataset="  "))
+    with pytest.raises(DatasetError, match="needs a dataset"):
+        studio.train("mara", [], values(dataset=""))
     assert list(studio.home.logs.iterdir()) == []
 
 
@@ -81,9 +89,9 @@ def test_a_run_that_is_being_trained_is_left_alone(studio, tmp_path):
     assert (folder / "run.json").read_text() == manifest
 
 
-def test_a_page_that_opens_shows_what_it_showed_else_what_is_trained_else_the_newest(studio, monkeypatch, tmp_path):
+def test_a_page_that_opens_shows_what_it_showed_else_what_is_trained_else_the_newest(studio, made, monkeypatch):
     for name in ("one", "two", "three"):
-        TrainingRun.create(studio.home, name, TrainingSettings())
+        made(name)
     newest = studio.run_names()[0]
     assert studio.run_to_show("two") == "two"
     assert studio.run_to_show("gone") == newest
@@ -97,14 +105,14 @@ def test_without_runs_there_is_nothing_to_show(studio):
     assert studio.run_to_show("gone") is None
 
 
-def test_stop_asks_first_and_ends_second(studio, monkeypatch):
-    run = TrainingRun.create(studio.home, "mara", TrainingSettings())
+def test_stop_asks_first_and_ends_second(studio, made, monkeypatch):
+    run = made("mara")
     asked = []
-    monkeypatch.setattr(jobs, "stop", lambda folder, *, kill_after_seconds: asked.append(kill_after_seconds))
+    monkeypatch.setattr(jobs, "stop", lambda folder, **how: asked.append(how))
     studio.stop("mara")
     run.stop_file.touch()
     studio.stop("mara")
-    assert asked == [None, 0]
+    assert asked == [{}, {"wait_seconds": 0, "kill": True}]
 
 
 def test_a_cancellation_counts_once_and_for_its_own_session(studio):
@@ -133,8 +141,8 @@ def test_what_was_chosen_by_name_is_not_repeated(studio):
     assert said(studio, embedder="builtin", f0_method="swift", base_model="scratch") == ""
 
 
-def test_an_existing_run_keeps_what_auto_meant_when_it_was_made(studio):
-    run = TrainingRun.create(studio.home, "mara", TrainingSettings())
+def test_an_existing_run_keeps_what_auto_meant_when_it_was_made(studio, made):
+    run = made("mara")
     from dataclasses import replace
     replace(run, resolved=replace(run.resolved, f0_method="crepe")).write()
     assert "Pitch detector: crepe." in said(studio, "mara")
@@ -153,16 +161,16 @@ def live_of(studio, name):
 
 @pytest.mark.parametrize(("status", "shown"), [("running", ["stop"]), ("starting", ["stop"]), ("finished", []), ("stopped", ["resume"]),
                                                ("failed", ["resume"]), ("died", ["resume"])])
-def test_stop_and_resume_are_there_when_they_make_sense(studio, monkeypatch, status, shown):
-    TrainingRun.create(studio.home, "mara", TrainingSettings())
+def test_stop_and_resume_are_there_when_they_make_sense(studio, made, monkeypatch, status, shown):
+    made("mara")
     monkeypatch.setattr(jobs, "state", lambda folder: JobState(status=status))
     view = live_of(studio, "mara")
     assert [name for name in ("stop", "resume", "use") if view[name]["visible"]] == shown
     assert view["timer"].active == (status in ("running", "starting"))
 
 
-def test_the_curves_and_the_log_are_those_of_the_run(studio):
-    run = TrainingRun.create(studio.home, "mara", TrainingSettings())
+def test_the_curves_and_the_log_are_those_of_the_run(studio, made):
+    run = made("mara")
     for step in (1, 2, 3):
         run.events.append(Metrics(step=step, total_steps=9, epoch=1, epochs=3, steps_per_second=1.0, values={"loss/g/mel": 40.0 - step}))
     run.worker_log.write_text("a line with <b> in it\n")
@@ -183,6 +191,12 @@ def test_pretrains_are_offered_with_their_sample_rate(studio):
     studio.home.custom_pretraineds.mkdir(parents=True)
     for letter in "GD":
         (studio.home.custom_pretraineds / f"{letter}_Titan_48k.pth").write_bytes(checkpoint())
-    shown = {value: label for label, value in train.pretrain_choices(studio.home)}
+    shown = {value: label for label, value in pretrain_choices(studio.home)}
     assert list(shown)[:2] == ["auto", "scratch"]
     assert "48 kHz" in shown["Titan_48k"]
+
+
+def test_what_is_not_downloaded_is_marked_where_it_is_offered(studio):
+    shown = {value: label for label, value in detector_choices(studio.home)}
+    assert shown["rmvpe"] == "RMVPE (not here yet)"
+    assert shown["fcpe"] == "FCPE"

@@ -1,6 +1,7 @@
 """TensorBoard behind the studio's own server."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,11 @@ def test_questions_with_parameters_and_posts_arrive(client):
     asked = client.post("/tensorboard/experiment/defaultExperimentId/data/plugin/timeseries/timeSeries",
                         data={"requests": json.dumps([{"plugin": "scalars", "tag": "loss/g/mel"}])})
     assert asked.status_code == 200
+
+
+def test_its_fonts_are_found_where_its_page_looks_for_them(client):
+    font = re.search(r"/font-roboto/[^)]+", client.get("/tensorboard/").text)[0]
+    assert client.get(font).content[:4] == b"wOF2"
 
 
 def test_starting_twice_is_one_tensorboard(board):

@@ -32,6 +32,7 @@ def tiny_run(home):
 def make_run(home: Home, name: str, **values) -> TrainingRun:
     asked = {"dataset": str(home.root), "sample_rate": SAMPLE_RATE, "model_size": "tiny", "embedder": "builtin", "f0_method": "fcpe",
              "base_model": "scratch", "batch_size": 3, "epochs": 2, "device": "cpu", "precision": "fp32", **values}
+    Path(asked["dataset"]).mkdir(parents=True, exist_ok=True)
     run = TrainingRun.create(home, name, from_flat(TrainingSettings, asked))
     write_clips(run)
     return run

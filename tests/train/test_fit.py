@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import zipfile
 
 import numpy as np
@@ -20,6 +21,7 @@ from rvc.train.fit import Fit, FitReport
 from rvc.train.run import TrainingRun
 from rvc.train.state import TrainingState
 from rvc.train.trainer import Trainer
+from tests.train.conftest import make_run
 
 STEPS_PER_EPOCH = 3  # seven clips in batches of three
 
@@ -34,6 +36,19 @@ def fit(run: TrainingRun, stop_after: int | None = None) -> list:
     for item in Fit(run, Home(run.folder.parent.parent), stop).events():
         seen.append(item)
     return seen
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> tuple[TrainingRun, list]:
+    """A run of two epochs, saved after each, and what happened. Only to look at: what changes it takes ``copied_run``."""
+    run = make_run(Home(tmp_path_factory.mktemp("finished")), "demo", epochs=2, save_every_epochs=1)
+    return run, fit(run)
+
+
+@pytest.fixture
+def copied_run(finished, home) -> TrainingRun:
+    shutil.copytree(finished[0].folder, home.logs / "demo")
+    return TrainingRun.open(home.logs / "demo")
 
 
 def losses(items: list) -> list[dict[str, float]]:
@@ -53,9 +68,8 @@ def weights_hash(run: TrainingRun, step: int) -> str:
     return digest.hexdigest()
 
 
-def test_a_fit_counts_its_steps_saves_and_exports(tiny_run):
-    run = tiny_run(epochs=2, save_every_epochs=1)
-    items = fit(run)
+def test_a_fit_counts_its_steps_saves_and_exports(finished):
+    run, items = finished
     assert items[-1] == FitReport(epoch=2, step=2 * STEPS_PER_EPOCH, stopped=False)
     assert [one.step for one in items if isinstance(one, Metrics)] == list(range(1, 7))
     assert {one.total_steps for one in items if isinstance(one, Metrics)} == {6}
@@ -133,9 +147,8 @@ DAMAGES = {"cut short": damage_by_cutting, "one bit": damage_by_one_bit, "empty"
 
 @pytest.mark.parametrize(("kind", "damage"), [
     (kind, damage) for kind in ("G", "D", "state") for damage in DAMAGES if (kind, damage) != ("state", "missing")])
-def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tiny_run, kind, damage):
-    run = tiny_run(epochs=2, save_every_epochs=1)
-    fit(run)
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(copied_run, kind, damage):
+    run = copied_run
     DAMAGES[damage](run.checkpoint(kind, 6))
     items = fit(run)
     warnings = [one.message for one in items if isinstance(one, Note) and one.level == "warning"]
@@ -144,17 +157,14 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_is_used(tiny_ru
     assert items[-1] == FitReport(epoch=2, step=6, stopped=False)
 
 
-def test_files_without_their_state_are_no_checkpoint(tiny_run):
+def test_files_without_their_state_are_no_checkpoint(copied_run):
     """The state is written last: what a save that was cut off leaves behind is passed over."""
-    run = tiny_run(epochs=2, save_every_epochs=1)
-    fit(run)
-    run.checkpoint("state", 6).unlink()
-    assert any(isinstance(one, Note) and "Resumed from step 3" in one.message for one in fit(run))
+    copied_run.checkpoint("state", 6).unlink()
+    assert any(isinstance(one, Note) and "Resumed from step 3" in one.message for one in fit(copied_run))
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_fails_and_keeps_them(tiny_run):
-    run = tiny_run(epochs=2, save_every_epochs=1)
-    fit(run)
+def test_a_run_whose_checkpoints_are_all_damaged_fails_and_keeps_them(copied_run):
+    run = copied_run
     for step in run.checkpoint_steps():
         damage_by_cutting(run.checkpoint("G", step))
     before = {path.name: path.stat().st_size for path in run.folder.glob("*_*.p*")}
@@ -227,11 +237,9 @@ def test_tensorboard_has_the_tags_that_users_know(tiny_run):
     assert rates == pytest.approx([1e-4 * 0.999875**epoch for epoch in range(17)], rel=1e-6)
 
 
-def test_checkpoints_hold_what_rvc_programs_read(tiny_run):
-    run = tiny_run(epochs=1)
-    fit(run)
+def test_checkpoints_hold_what_rvc_programs_read(copied_run):
     for kind in ("G", "D"):
-        content = torch.load(run.checkpoint(kind, 3), weights_only=True)
+        content = torch.load(copied_run.checkpoint(kind, 3), weights_only=True)
         assert {"model", "iteration", "optimizer", "learning_rate"} <= content.keys()
         assert (content["iteration"], content["learning_rate"]) == (1, 1e-4)
         assert not any("parametrizations" in name for name in content["model"])
@@ -247,9 +255,8 @@ def base_pair(home, run: TrainingRun, step: int, *, spoil=lambda g, d: None) -> 
         checkpoint.write(home.custom_pretraineds / f"{kind}_own.pth", content)
 
 
-def test_a_fine_tune_accounts_for_every_tensor_of_its_pretrain(tiny_run, home):
-    source = tiny_run("source", epochs=1)
-    fit(source)
+def test_a_fine_tune_accounts_for_every_tensor_of_its_pretrain(finished, tiny_run, home):
+    source = finished[0]
     base_pair(home, source, 3)
     items = fit(tiny_run("tuned", epochs=1, base_model="own"))
     note = next(one.message for one in items if isinstance(one, Note) and "Started from the pretrain own" in one.message)
@@ -272,10 +279,8 @@ def add(g, d):
 
 @pytest.mark.parametrize(("spoil", "word"), [(drop, "enc_p.emb_phone.weight"), (reshape, "discriminators.0.conv_post.bias"),
                                              (add, "dec.surplus.weight")])
-def test_a_pretrain_that_does_not_fit_is_an_error_before_the_first_step(tiny_run, home, spoil, word):
-    source = tiny_run("source", epochs=1)
-    fit(source)
-    base_pair(home, source, 3, spoil=spoil)
+def test_a_pretrain_that_does_not_fit_is_an_error_before_the_first_step(finished, tiny_run, home, spoil, word):
+    base_pair(home, finished[0], 3, spoil=spoil)
     run = tiny_run("tuned", epochs=1, base_model="own")
     seen = []
     with pytest.raises(FormatError, match=re.escape(word)):

@@ -1,0 +1,141 @@
+"""Where voices lie: the files under logs/, each paired with its index. No file is opened to list them, and no torch is needed."""
+
+import difflib
+import functools
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rvc.errors import FormatError, SettingsError
+from rvc.paths import Home
+from rvc.voices.model import VoiceModel
+
+# Applio: name_10e_500s, perhaps with _best_epoch; mainline: name_e10_s500.
+_EPOCH_AND_STEP = re.compile(r"_(?:\d+e_(\d+)s|e\d+_s(\d+))(?:_best_epoch)?$")
+
+
+@dataclass(frozen=True)
+class VoiceEntry:
+    """A voice that can be chosen. ``name`` is its path below logs/ without the suffix; ``index`` the file that belongs to it."""
+
+    name: str
+    path: Path
+    index: Path | None = None
+
+
+class VoiceLibrary:
+    """The voices under logs/: those of our runs, of Applio's run folders, and whatever else was put there."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def entries(self) -> list[VoiceEntry]:
+        """Folder by folder in alphabetical order, in each the newest first. No file is opened."""
+        found = []
+        for folder, voices, indexes in _folders(self.home.logs):
+            for path in sorted(voices, key=_age):
+                name = path.relative_to(self.home.logs).with_suffix("").as_posix()
+                found.append(VoiceEntry(name, path, self._index_of(path, indexes, folder)))
+        return found
+
+    def find(self, name_or_path: str | Path) -> VoiceEntry:
+        """The voice of that name, the newest voice of the run of that name, or the file at that path.
+
+        ``SettingsError`` when there is none, or several in different folders.
+        """
+        asked = str(name_or_path)
+        entries = self.entries()
+        wanted = asked.removesuffix(".pth").strip("/")
+        for matches in (
+            [one for one in entries if one.name == wanted],
+            [one for one in entries if one.path.parent == self.home.logs / wanted][:1],
+            [one for one in entries if one.path.stem == wanted],
+        ):
+            if len(matches) > 1:
+                raise SettingsError(f"Several voices are called {asked!r}.", fix=f"Choose one of {', '.join(one.name for one in matches)}.")
+            if matches:
+                return matches[0]
+        path = Path(asked).expanduser()
+        if path.is_file():
+            return self._at(path)
+        names = {one.name for one in entries} | {one.path.parent.name for one in entries}
+        close = difflib.get_close_matches(wanted, names, n=1)
+        raise SettingsError(f"There is no voice {asked!r}.", fix=f"Did you mean {close[0]!r}?" if close else "See: python -m rvc voices.")
+
+    def read(self, voice: VoiceEntry | Path) -> VoiceModel:
+        """What the file says, opened again only when it changed."""
+        path = voice.path if isinstance(voice, VoiceEntry) else Path(voice)
+        try:
+            status = path.stat()
+        except FileNotFoundError as error:
+            raise FormatError(f"There is no file {path}.") from error
+        return _read(path, status.st_size, status.st_mtime_ns)
+
+    def _at(self, path: Path) -> VoiceEntry:
+        indexes = [one for one in path.parent.iterdir() if _is_index(one.name)]
+        return VoiceEntry(path.stem, path, self._index_of(path, indexes, path.parent))
+
+    def _index_of(self, voice: Path, indexes: Iterable[Path], folder: Path) -> Path | None:
+        """The index that belongs to ``voice``: named like it, or like its run, or with that name in it, or the only one of a run."""
+        stem, run = voice.stem.lower(), folder.name.lower()
+        base = _EPOCH_AND_STEP.sub("", stem)
+        own_folder = folder != self.home.logs  # logs/ itself holds voices that have nothing to do with one another
+
+        def closeness(index: Path) -> int:
+            name = index.stem.lower()
+            if name in (stem, base):
+                return 4
+            if own_folder and name == run:
+                return 3
+            if base in name:  # added_IVF256_Flat_nprobe_1_<base>_v2
+                return 2
+            return 1 if own_folder and name.startswith("added_") else 0
+
+        ranked = sorted(indexes, key=lambda index: (-closeness(index), _age(index)))
+        if ranked and (closeness(ranked[0]) or (own_folder and len(ranked) == 1)):
+            return ranked[0]
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: Path, size: int, modified_ns: int) -> VoiceModel:
+    return VoiceModel.read(path)
+
+
+def _folders(logs: Path) -> Iterator[tuple[Path, list[Path], list[Path]]]:
+    """Every folder below ``logs`` that holds voices, with its voices and indexes. Links are followed, each folder once."""
+    seen = set()
+    for parent, folders, files in os.walk(logs, followlinks=True):
+        folder = Path(parent)
+        real = folder.resolve()
+        if real in seen:  # a link that leads back up
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted((name for name in folders if not name.startswith(".")), key=str.lower)
+        voices = [folder / name for name in files if _is_voice(name)]
+        if voices:
+            yield folder, voices, [folder / name for name in files if _is_index(name)]
+
+
+def _is_voice(name: str) -> bool:
+    """G_ and D_ are checkpoints; a leading dot marks a file that is still being written."""
+    return name.endswith(".pth") and not name.startswith(("G_", "D_", "."))
+
+
+def _is_index(name: str) -> bool:
+    """RVC's ``trained_`` indexes hold no vectors."""
+    return name.endswith(".index") and "trained" not in name and not name.startswith(".")
+
+
+def _age(path: Path) -> tuple[int, int, str]:
+    """Sorts the newest first; of files written at the same time, the one trained longer."""
+    try:
+        modified = path.stat().st_mtime_ns
+    except FileNotFoundError:  # a dead link, or removed since it was listed
+        modified = 0
+    match = _EPOCH_AND_STEP.search(path.stem)
+    step = int(match[1] or match[2]) if match else 0
+    return -modified, -step, path.name
