@@ -102,16 +102,15 @@ def _embedders(home: Home) -> Iterator[Finding]:
     for name in embedders.EMBEDDERS:
         lacking = embedders.missing(name, home)
         detail = lacking or ("ready" + (", taken by auto" if name == chosen else ""))
-        yield Finding(f"Embedder {name}", "missing" if lacking else "ok", detail, f"`rvc download {name}`" if lacking else None)
+        yield Finding(f"Embedder {name}", "missing" if lacking else "ok", detail, embedders.fix(name) if lacking else None)
 
 
 def _detectors(home: Home) -> Iterator[Finding]:
     chosen = f0.resolve("auto", home)
-    for name, method in f0.METHODS.items():
+    for name in f0.METHODS:
         lacking = f0.missing(name, home)
         detail = lacking or ("ready" + (", taken by auto" if name == chosen else ""))
-        fix = f"`rvc download {method.asset_id}`" if method.asset_id else "Reinstall the environment: delete the folder .venv."
-        yield Finding(f"Pitch detector {name}", "missing" if lacking else "ok", detail, fix if lacking else None)
+        yield Finding(f"Pitch detector {name}", "missing" if lacking else "ok", detail, f0.fix(name) if lacking else None)
 
 
 def _catalogue(home: Home) -> Iterator[Finding]:

@@ -66,10 +66,18 @@ def _wire_catalogue(studio: Studio, page: Page, tab: gr.Tab, start: gr.Button, v
     """``view``: the two parts of the catalogue and the timer that renews them while something arrives."""
     common, others, timer = view
 
+    def drawn() -> list[Any]:
+        return [catalogue_html(studio, common=True), catalogue_html(studio, common=False)]
+
     @handler
     def now() -> list[Any]:
+        """Only starts the timer: the answer to a page that was opening must not stop what a click has begun meanwhile."""
+        return [*drawn(), gr.Timer(active=True) if studio.downloads.active else gr.skip()]
+
+    @handler
+    def tick() -> list[Any]:
         going = studio.downloads.active  # asked first: what ends meanwhile is drawn as ended
-        return [catalogue_html(studio, common=True), catalogue_html(studio, common=False), gr.Timer(active=going)]
+        return [*drawn(), gr.Timer(active=going)]
 
     @handler
     def chosen(event: gr.EventData) -> list[Any]:
@@ -90,7 +98,7 @@ def _wire_catalogue(studio: Studio, page: Page, tab: gr.Tab, start: gr.Button, v
     for part in (common, others):
         part.choose(chosen, None, view, **QUIET)
     start.click(fetch_essentials, None, view, **QUIET)
-    timer.tick(now, None, view, **QUIET)
+    timer.tick(tick, None, view, **QUIET)
     tab.select(now, None, view, **QUIET)
     page.demo.load(now, None, view, **QUIET)
 

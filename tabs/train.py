@@ -150,11 +150,11 @@ class _Live:
 
 
 def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
-    """A page that opens: the run it showed last comes back with its settings; another one is shown, and the form left for a new voice."""
+    """A page that opens: the run it showed last comes back with its settings. Else the form is left alone: it may be typed into already."""
     name = studio.run_to_show(remembered)
-    settings = TrainingRun.open(studio.folder(name)).settings if name and name == remembered else TrainingSettings()
-    shown = asked.showing(name if name and name == remembered else "", settings)
-    return [*shown, *live.chosen(name)]
+    if name and name == remembered:
+        return [*asked.showing(name, TrainingRun.open(studio.folder(name)).settings), *live.chosen(name)]
+    return [*[gr.skip()] * (len(asked.all) - 1), asked.said("", TrainingSettings()), *live.chosen(name)]
 
 
 def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:

@@ -4,11 +4,11 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: tests run side by side, and threads beyond the cores make each other wait
 
-import shutil  # noqa: E402
+import shutil
 
-import pytest  # noqa: E402
+import pytest
 
-from rvc.paths import Home  # noqa: E402
+from rvc.paths import Home
 
 
 def chromium() -> str | None:

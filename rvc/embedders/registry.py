@@ -94,10 +94,15 @@ def missing(name: str, home: Home) -> str | None:
 def require(name: str, home: Home) -> None:
     """``MissingAssetError`` with the fix when ``name`` cannot be loaded."""
     if lacking := missing(name, home):
-        spec = EMBEDDERS.get(name)
-        again = "Install the studio's requirements again, with the built-in encoder."
-        fix = f"rvc download {spec.asset_id}" if spec and spec.asset_id else again
-        raise MissingAssetError(f"The embedder {name} cannot be used: {lacking}.", fix=fix)
+        raise MissingAssetError(f"The embedder {name} cannot be used: {lacking}.", fix=fix(name))
+
+
+def fix(name: str) -> str:
+    """What to do when ``name`` is missing."""
+    if name not in EMBEDDERS:
+        return f"Put config.json and {' or '.join(WEIGHT_FILES)} into its folder."
+    asset_id = EMBEDDERS[name].asset_id
+    return f"Run: rvc download {asset_id}" if asset_id else "Install the studio's requirements again, with the built-in encoder."
 
 
 def load(name: str, version: str, device: "torch.device", home: Home) -> Embedder:

@@ -90,9 +90,14 @@ def require(name: str, home: Home) -> Method:
     """The detector ``name``; ``MissingAssetError`` with the fix when it cannot be loaded."""
     method = METHODS[resolve(name, home)]
     if lacking := missing(method.name, home):
-        raise MissingAssetError(f"The pitch detector {method.name} cannot be used: {lacking}.",
-                                fix=f"rvc download {method.asset_id}" if method.asset_id else "Install the studio's requirements again.")
+        raise MissingAssetError(f"The pitch detector {method.name} cannot be used: {lacking}.", fix=fix(method.name))
     return method
+
+
+def fix(name: str) -> str:
+    """What to do when ``name`` is missing."""
+    asset_id = METHODS[name].asset_id
+    return f"Run: rvc download {asset_id}" if asset_id else "Install the studio's requirements again."
 
 
 def load(name: str, device: "torch.device", home: Home) -> Detector:

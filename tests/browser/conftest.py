@@ -120,6 +120,9 @@ def opened(page: Page, url: str, tab: str = "inference") -> Page:
     """``page`` at the studio's ``tab``, ready to click."""
     page.goto(f"{url}?tab={tab}")
     expect(page.locator(f"#tab-{tab}-button")).to_have_attribute("aria-selected", "true")
+    answered = {"inference": "#infer-about .tm-note", "train": "#train-banner .tm-note"}.get(tab)
+    if answered:  # these two are filled in when the page has loaded: nobody clicks faster than that, but a test does
+        expect(page.locator(answered)).to_be_visible()
     return page
 
 

@@ -14,7 +14,7 @@ from rvc.paths import PROJECT, Home
 from tests.sounds import write_dataset
 
 # As small as a training gets: seconds on one core.
-TINY = ["--model-size", "tiny", "--sample-rate", "32000", "--embedder", "builtin", "--f0-method", "swift", "--device", "cpu",
+TINY = ["--model-size", "tiny", "--sample-rate", "24000", "--embedder", "builtin", "--f0-method", "swift", "--device", "cpu",
         "--batch-size", "4"]
 
 

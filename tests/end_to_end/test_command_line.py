@@ -196,8 +196,8 @@ def test_conversion_keeps_the_length_and_is_not_silence(shell, trained, source, 
     output = tmp_path / "out.wav"
     report = shell.json("convert", source, "-o", output, "--voice", "demo", "--f0-method", "swift")
     samples, rate = soundfile.read(output)
-    assert rate == 32_000
-    assert len(samples) == round(soundfile.info(source).frames * 32_000 / 22_050)
+    assert rate == 24_000
+    assert len(samples) == round(soundfile.info(source).frames * 24_000 / 22_050)
     assert np.sqrt(np.mean(samples**2)) > 1e-4
     assert report["seconds"] == pytest.approx(2.0, abs=0.01)
     assert report["rtf"] == pytest.approx(report["elapsed_seconds"] / report["seconds"])
@@ -226,7 +226,7 @@ def test_another_embedder_than_the_voices_own_is_an_error_that_says_so(shell, tr
 def test_voices_lists_the_voice_with_its_index_and_what_it_says_about_itself(shell, trained):
     found = next(one for one in shell.json("voices") if one["path"] == trained["voice"])
     assert found["index"] == trained["index"]
-    assert (found["embedder"], found["sample_rate"], found["version"], found["epoch"]) == ("builtin", 32_000, "v2", 2)
+    assert (found["embedder"], found["sample_rate"], found["version"], found["epoch"]) == ("builtin", 24_000, "v2", 2)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("demo_2e", "voice"), ("G_", "checkpoint"), ("D_", "checkpoint"), ("demo.index", "index")])
