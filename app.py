@@ -12,7 +12,7 @@ import tabs  # noqa: F401 - first of all: it settles analytics and stubs before 
 import gradio as gr
 
 from rvc.paths import Home
-from tabs import download, inference, tensorboard, theme, train, widgets
+from tabs import api, download, inference, tensorboard, theme, train, widgets
 from tabs.page import Page
 from tabs.studio import SAMPLES, Studio
 
@@ -96,6 +96,7 @@ def build(studio: Studio) -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title="Timbre", delete_cache=CACHE_CLEANED, analytics_enabled=False) as demo:
         gr.HTML(widgets.header())
+        api.build(studio)  # first, for its names: the page's own handlers are called train and stop as well
         page, parts = Page.of(demo), {}
         with gr.Tabs(overflow_behavior="wrap"):
             for name, title, build_tab in TABS:

@@ -13,7 +13,7 @@ def inspected(path: Path) -> dict[str, Any]:
     """Facts about ``path`` with ``kind`` first; a ``FormatError`` when it is none of ours."""
     if path.suffix.lower() == ".index":
         index = Index.load(path)
-        return {"kind": "index", "path": path, "vectors": len(index), "dim": index.dim, "version": {256: "v1", 768: "v2"}.get(index.dim)}
+        return {"kind": "index", "path": path, "vectors": index.vectors, "dim": index.dim, "version": {256: "v1", 768: "v2"}.get(index.dim)}
     content = checkpoint.read(path, mmap=True)
     if "weight" in content:
         return {"kind": "voice", **VoiceModel.read(path).as_dict()}

@@ -26,7 +26,7 @@ class PageError(gr.Error):
     """A toast. ``text`` is what it says, before it was made HTML."""
 
     def __init__(self, text: str, title: str) -> None:
-        super().__init__(html.escape(text).replace("\n", "<br>"), title=title, duration=SHOWN_SECONDS, print_exception=False)
+        super().__init__(html.escape(text, quote=False).replace("\n", "<br>"), title=title, duration=SHOWN_SECONDS, print_exception=False)
         self.text = text
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 WIDTH, HEIGHT = 300, 90  # of the drawing area, in its own units; stretched to the card
-SMOOTHING = 0.9  # of the running mean, as TensorBoard's slider counts it: weight of the past
+SMOOTHED_SHARE = 1 / 15  # of the curve's points, over which the running mean looks back: short curves are smoothed little
 
 Point = tuple[float, float]
 
@@ -45,8 +45,12 @@ def drawn(points: Sequence[dict[str, Any]]) -> str:
     return f'<div class="tm-curves">{"".join(cards)}</div>' if cards else ""
 
 
-def smoothed(points: Sequence[Point], weight: float = SMOOTHING) -> list[Point]:
-    """Running mean that forgets exponentially, without the pull towards zero at the start (as in Adam, Kingma & Ba 2015)."""
+def smoothed(points: Sequence[Point], weight: float | None = None) -> list[Point]:
+    """Running mean that forgets exponentially, without the pull towards zero at the start (as in Adam, Kingma & Ba 2015).
+
+    weight: of the past, as TensorBoard's slider counts it; by default what suits the number of points.
+    """
+    weight = 1 - 1 / max(1.0, len(points) * SMOOTHED_SHARE) if weight is None else weight
     result, mean = [], 0.0
     for number, (step, value) in enumerate(points, start=1):
         mean = weight * mean + (1 - weight) * value

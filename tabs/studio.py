@@ -73,6 +73,10 @@ class Studio:
     def folder(self, name: str) -> Path:
         return self.home.logs / checked_name(name)
 
+    def run(self, name: str) -> TrainingRun:
+        """``RunError`` when there is none of that name."""
+        return TrainingRun.open(self.folder(name))
+
     def train(self, name: str, recordings: Sequence[str], values: dict[str, Any]) -> TrainingRun:
         """Make or change the run ``name`` and start its worker. Uploaded ``recordings`` are kept in the run and are its dataset."""
         folder = self.folder(name)
@@ -86,13 +90,13 @@ class Studio:
         return run
 
     def resume(self, name: str) -> TrainingRun:
-        run = TrainingRun.open(self.folder(name))
+        run = self.run(name)
         jobs.launch(run)
         return run
 
     def stop(self, name: str) -> None:
         """Ask politely; when that was done already, end it."""
-        run = TrainingRun.open(self.folder(name))
+        run = self.run(name)
         if run.stop_file.exists():
             jobs.stop(run.folder, wait_seconds=0, kill=True)
         else:
@@ -103,7 +107,7 @@ class Studio:
         here = Resolved.of(settings, self.home)
         if not name.strip() or not (self.folder(name) / "run.json").exists():
             return here
-        return here.keeping(TrainingRun.open(self.folder(name)).resolved, settings)
+        return here.keeping(self.run(name).resolved, settings)
 
     # -- conversions -------------------------------------------------------------------------------------------------------
 

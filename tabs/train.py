@@ -11,7 +11,6 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RvcError
 from rvc.settings import from_flat
-from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, curves, widgets
 from tabs.boundary import handler, sentence
@@ -53,7 +52,7 @@ class _Asked:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self.name = gr.Textbox(label="Name", placeholder="A name for the voice", max_lines=1, elem_id="train-name")
-        self.recordings = gr.File(label="Recordings", file_count="multiple", file_types=["audio", "video"], height=140,
+        self.recordings = gr.File(label="Recordings", file_count="multiple", file_types=["audio", "video"], height=124,
                                   elem_id="train-recordings")
         with gr.Row(elem_classes="tm-small-buttons"):
             self.folder = gr.UploadButton("Upload a folder", file_count="directory", size="sm", elem_id="train-folder")
@@ -132,7 +131,7 @@ class _Live:
             hidden = [gr.update(visible=False)] * 3
             return [widgets.no_run_card(), *hidden, "", widgets.log_text(""), gr.Timer(active=False)]
         folder = self._studio.folder(name)
-        run, state = TrainingRun.open(folder), jobs.state(folder)
+        run, state = self._studio.run(name), jobs.state(folder)
         asked_to_stop = run.stop_file.exists()
         return [
             widgets.run_card(name, state, stop_asked=asked_to_stop),
@@ -153,7 +152,7 @@ def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) 
     """A page that opens: the run it showed last comes back with its settings. Else the form is left alone: it may be typed into already."""
     name = studio.run_to_show(remembered)
     if name and name == remembered:
-        return [*asked.showing(name, TrainingRun.open(studio.folder(name)).settings), *live.chosen(name)]
+        return [*asked.showing(name, studio.run(name).settings), *live.chosen(name)]
     return [*[gr.skip()] * (len(asked.all) - 1), asked.said("", TrainingSettings()), *live.chosen(name)]
 
 
@@ -177,7 +176,7 @@ def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserS
             return widgets.note(sentence(error), "bad")
 
     asked.start.click(train, [asked.name, asked.recordings], [last_run, *asked.all, *live.all], inputs_kwargs=form.components,
-                      show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_name="train")
+                      show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_visibility="private")
     asked.sample.click(sample, None, asked.all, **QUIET)
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
@@ -189,7 +188,7 @@ def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserS
 def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:
     @handler
     def pick(name: str) -> list[Any]:
-        return [name, *asked.showing(name, TrainingRun.open(studio.folder(name)).settings), *live.chosen(name)]
+        return [name, *asked.showing(name, studio.run(name).settings), *live.chosen(name)]
 
     @handler
     def stop(name: str) -> list[Any]:
@@ -209,13 +208,13 @@ def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserS
         return [now, *live.of(name)]
 
     live.shown.input(pick, [live.shown], [last_run, *asked.all, *live.all], **QUIET)
-    live.stop.click(stop, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="stop")
-    live.resume.click(resume, [live.shown], live.view, show_progress="hidden", concurrency_limit=None, api_name="resume")
+    live.stop.click(stop, [live.shown], live.view, **QUIET)
+    live.resume.click(resume, [live.shown], live.view, **QUIET)
     live.timer.tick(tick, [live.shown, live.seen], [live.seen, *live.view], **QUIET)
 
 
 def wire_use(studio: Studio, here: dict[str, Any], inference: dict[str, Any]) -> None:
     """The button that takes the newest voice of the run that is shown to the Inference tab."""
-    go = here["use"].click(handler(lambda name: f"{name}/{TrainingRun.open(studio.folder(name)).voices()[-1].stem}"), [here["shown"]],
+    go = here["use"].click(handler(lambda name: f"{name}/{studio.run(name).voices()[-1].stem}"), [here["shown"]],
                            inference["voice"], **QUIET)
     go.then(None, None, None, js="() => window.timbre.open('inference')")

@@ -163,9 +163,9 @@ def _numbers(state: JobState) -> dict[str, str]:
 
 
 def _last_words(state: JobState) -> str:
-    tone: Tone = "bad" if state.status in ("failed", "died") else "quiet"
-    said = "\n".join(part for part in (state.message, state.fix) if part)
-    return note(said, tone) + notes("Worth knowing", state.warnings, "quiet")
+    text = "\n".join(part for part in (state.message, state.fix) if part)
+    said = note(text, "bad") if state.status in ("failed", "died") else f'<p class="tm-empty">{_lines(text)}</p>' if text else ""
+    return said + notes("Worth knowing", state.warnings)
 
 
 def _when(state: JobState) -> str:

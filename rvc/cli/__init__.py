@@ -7,6 +7,7 @@ stdout and everything else to stderr.
 import sys
 
 from cyclopts import App, CycloptsError
+from pydantic import ValidationError
 
 from rvc import __version__
 from rvc.cli import assets, conversion, machine, training
@@ -43,5 +44,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _plain(error: CycloptsError) -> str:
-    sentence = str(error).strip()
+    """One line, whatever the library that noticed would print."""
+    for cause in (error.__cause__, error.__context__):
+        if isinstance(cause, ValidationError):
+            first = cause.errors()[0]
+            flag = str(first["loc"][-1]).replace("_", "-")
+            return f"--{flag}: {first['msg'].lower()}; {first['input']!r} was given."
+    sentence = " ".join(str(error).split())
     return sentence if sentence.endswith((".", "?")) else sentence + "."

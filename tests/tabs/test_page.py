@@ -14,7 +14,7 @@ from rvc.paths import ASSETS, PROJECT
 from tabs import quick_gradio, theme
 from tabs.studio import Studio
 
-PUBLIC = ["convert", "resume", "stop", "train"]
+PUBLIC = ["convert", "resume", "runs", "status", "stop", "train", "voices"]
 HEAVY = ["torch", "torchaudio", "faiss", "transformers", "librosa", "scipy", "numba", "matplotlib", "sklearn", "tensorboard"]
 
 

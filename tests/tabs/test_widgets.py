@@ -116,3 +116,10 @@ def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
     assert [value for _, value in curves.smoothed([(1, 5.0), (2, 5.0), (3, 5.0)])] == pytest.approx([5.0, 5.0, 5.0])
     assert curves.smoothed([(1, 8.0), (2, 0.0)], weight=0.5)[0] == (1, 8.0)
     assert curves.smoothed([(1, 8.0), (2, 0.0)], weight=0.5)[1][1] == pytest.approx(8.0 / 3)  # (0.5*0.5*8) / (1 - 0.25)
+
+
+def test_a_short_curve_is_not_smoothed_and_a_long_one_is():
+    few = [(step, float(step % 2)) for step in range(10)]
+    many = [(step, float(step % 2)) for step in range(400)]
+    assert curves.smoothed(few) == few
+    assert max(abs(value - 0.5) for _, value in curves.smoothed(many)[200:]) < 0.05

@@ -1,0 +1,57 @@
+"""The command line's manners: exit codes, one sentence on stderr, flags made from the settings."""
+
+import pytest
+
+from rvc.cli import main
+from rvc.infer.settings import ConversionSettings
+from rvc.settings import options
+from rvc.train.settings import TrainingSettings
+
+
+@pytest.mark.parametrize(("arguments", "code", "word"), [
+    (["train", "../x", "--dataset", "."], 2, "cannot be a run name"),
+    (["train", "con", "--dataset", "."], 2, "Windows"),
+    (["train", "x" * 300, "--dataset", "."], 2, "longer than"),
+    (["train", "bad", "--dataset", ".", "--epochs", "0"], 2, "epochs must be between 1 and"),
+    (["train", "bad", "--dataset", ".", "--epochs", "many"], 2, "epochs"),
+    (["train", "bad", "--dataset", ".", "--sample-rate", "44100"], 2, "sample"),
+    (["train", "bad", "--dataset", ".", "--epoch", "3"], 2, "--epochs"),
+    (["train", "bad", "--dataset", ".", "--embedder", "nonsense"], 1, "nonsense"),
+    (["train", "bad", "--dataset", ".", "--embedder", "contentvec"], 1, "download contentvec"),
+    (["train", "bad", "--dataset", ".", "--f0-method", "rmvpe"], 1, "download rmvpe"),
+    (["train", "bad", "--dataset", ".", "--base-model", "nonsense"], 1, "no pretrain 'nonsense'"),
+    (["nonsense"], 2, "nonsense"),
+    (["resume", "nobody"], 1, "no run 'nobody'"),
+    (["stop", "nobody"], 1, "no run 'nobody'"),
+    (["export", "nobody"], 1, "no run 'nobody'"),
+    (["inspect", "nothing.pth"], 1, "nothing.pth"),
+    (["convert", "nothing.wav", "-o", "out.wav", "--voice", "nobody"], 1, "nothing.wav"),
+    (["convert", "-o", "out.wav", "--voice", "demo"], 2, ""),
+])
+def test_a_wrong_call_gives_one_sentence_and_its_exit_code(home, capsys, arguments, code, word):
+    assert main(arguments) == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert word in said.err
+    assert len([line for line in said.err.splitlines() if not line.startswith("convert 0/")]) == 1
+
+
+@pytest.mark.parametrize(("command", "model"), [("train", TrainingSettings), ("convert", ConversionSettings)])
+def test_every_setting_is_a_flag_with_its_help(command, model, capsys):
+    assert main([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for one in options(model):
+        assert f"--{one.name.replace('_', '-')}" in shown
+        assert " ".join(one.help.split())[:30] in shown
+
+
+def test_catalog_lists_what_can_be_downloaded_and_that_nothing_is_installed(home, capsys):
+    assert main(["catalog"]) == 0
+    shown = capsys.readouterr().out
+    assert "contentvec" in shown
+    assert "missing" in shown
+
+
+def test_an_unknown_download_is_a_sentence(home, capsys):
+    assert main(["download", "nonsense"]) in (1, 2)
+    assert "nonsense" in capsys.readouterr().err
