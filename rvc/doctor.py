@@ -6,9 +6,10 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import psutil
@@ -38,7 +39,8 @@ class Finding:
 
 def examine(home: Home) -> list[Finding]:
     """Look at everything once. Takes a few seconds: torch is imported and each device computes something."""
-    return [*_python(), *_torch(), *_storage(home), *_codecs(), *_embedders(home), *_detectors(home), *_catalogue(home)]
+    return [*_python(), *_torch(), *_storage(home), *_codecs(), *_choices("Embedder", embedders, embedders.EMBEDDERS, home),
+            *_choices("Pitch detector", f0, f0.METHODS, home), *_catalogue(home)]
 
 
 def _python() -> Iterator[Finding]:
@@ -97,20 +99,13 @@ def _codecs() -> Iterator[Finding]:
                   "Reinstall the package av." if lacking else None)
 
 
-def _embedders(home: Home) -> Iterator[Finding]:
-    chosen = embedders.resolve("auto", home)
-    for name in embedders.EMBEDDERS:
-        lacking = embedders.missing(name, home)
-        detail = lacking or ("ready" + (", taken by auto" if name == chosen else ""))
-        yield Finding(f"Embedder {name}", "missing" if lacking else "ok", detail, embedders.fix(name) if lacking else None)
-
-
-def _detectors(home: Home) -> Iterator[Finding]:
-    chosen = f0.resolve("auto", home)
-    for name in f0.METHODS:
-        lacking = f0.missing(name, home)
-        detail = lacking or ("ready" + (", taken by auto" if name == chosen else ""))
-        yield Finding(f"Pitch detector {name}", "missing" if lacking else "ok", detail, f0.fix(name) if lacking else None)
+def _choices(kind: str, registry: ModuleType, names: Iterable[str], home: Home) -> Iterator[Finding]:
+    """Each name of a registry, and which one *auto* takes."""
+    chosen = registry.resolve("auto", home)
+    for name in names:
+        lacking = registry.missing(name, home)
+        detail = lacking or ("ready, taken by auto" if name == chosen else "ready")
+        yield Finding(f"{kind} {name}", "missing" if lacking else "ok", detail, registry.fix(name) if lacking else None)
 
 
 def _catalogue(home: Home) -> Iterator[Finding]:

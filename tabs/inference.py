@@ -19,6 +19,7 @@ from tabs.choices import detector_choices, embedder_choices
 from tabs.form import Form
 from tabs.page import QUIET, Page
 from tabs.studio import SAMPLES, Order, Studio
+from tabs.theme import WAVE
 
 PAIRED, NO_INDEX = "paired", "none"
 _STAGES = {"load": "Reading", "f0": "Listening to the pitch", "synthesis": "Speaking in the other voice", "write": "Writing"}
@@ -45,7 +46,7 @@ class _Asked:
         self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, interactive=True, elem_id="infer-voice")
         self.about = gr.HTML(elem_id="infer-about")
         self.recording = gr.Audio(label="Recording", sources=["upload", "microphone"], type="filepath", editable=False,
-                                  elem_id="infer-recording")
+                                  buttons=["download"], waveform_options=gr.WaveformOptions(**WAVE), elem_id="infer-recording")
         with gr.Row(elem_classes="tm-small-buttons"):
             self.sample = gr.Button("Take the sample recording", size="sm", elem_id="infer-sample")
         with gr.Accordion("Several files at once", open=False, elem_id="infer-many"):
@@ -53,7 +54,7 @@ class _Asked:
         self.form = Form(ConversionSettings, "infer", {"embedder": embedder_choices(home), "f0_method": detector_choices(home)})
         self.form.place("pitch_shift")
         with gr.Accordion("More settings", open=False, elem_id="infer-more"):
-            self.index = gr.Dropdown([("The one of the voice", PAIRED), ("None", NO_INDEX)], value=PAIRED, label="Index",
+            self.index = gr.Dropdown([("Paired with the voice", PAIRED), ("None", NO_INDEX)], value=PAIRED, label="Index",
                                      info="Features of the training data that the voice leans on.", allow_custom_value=True,
                                      interactive=True, elem_id="infer-index")
             self.form.place_rest(advanced=False)
@@ -80,7 +81,7 @@ class _Given:
 
     def results(self, status: str, done: list[Converted]) -> list[Any]:
         """Updates of ``view`` that show what was converted: the first is played, several are listed."""
-        waveform = gr.WaveformOptions(show_recording_waveform=done[0].seconds <= WAVEFORM_SECONDS)
+        waveform = gr.WaveformOptions(show_recording_waveform=done[0].seconds <= WAVEFORM_SECONDS, **WAVE)
         player = gr.Audio(value=done[0].output, visible=True, label=Path(done[0].output).name, waveform_options=waveform)
         files = gr.update(value=[one.output for one in done] if len(done) > 1 else None, visible=len(done) > 1)
         return [status, *_buttons(going=False), player, files]
@@ -102,7 +103,7 @@ def voice_choices(home: Home) -> list[tuple[str, str]]:
 
 def index_choices(home: Home) -> list[tuple[str, str]]:
     there = {str(entry.index): entry.index.name for entry in VoiceLibrary(home).entries() if entry.index}
-    return [("The one of the voice", PAIRED), ("None", NO_INDEX), *((name, path) for path, name in there.items())]
+    return [("Paired with the voice", PAIRED), ("None", NO_INDEX), *((name, path) for path, name in there.items())]
 
 
 def _wire_choices(studio: Studio, page: Page, tab: gr.Tab, asked: _Asked) -> None:

@@ -85,12 +85,15 @@ class Studio:
             raise RunBusyError(f"{folder.name!r} is being trained already.", fix="Stop it first, or choose another name.")
         if recordings:
             settings = _with_dataset(settings, uploads.keep([Path(one) for one in recordings], folder))
-        run = TrainingRun.create(self.home, name, settings)
-        jobs.launch(run)
-        return run
+        return self._launched(TrainingRun.create(self.home, name, settings))
 
     def resume(self, name: str) -> TrainingRun:
-        run = self.run(name)
+        return self._launched(self.run(name))
+
+    def _launched(self, run: TrainingRun) -> TrainingRun:
+        """A training wants the memory of the device that an earlier conversion keeps its networks in."""
+        if "converter" in vars(self):  # made already
+            self.converter.release()
         jobs.launch(run)
         return run
 
@@ -127,8 +130,8 @@ class Studio:
         names = (f"{stem}{f'_{number}' if number > 1 else ''}{suffix}" for number in itertools.count(1))
         return next(path for path in map(self.home.outputs.joinpath, names) if not path.exists())
 
-
     def cancel(self, session: str) -> None:
+        """``session`` wants no more of its conversion."""
         with self._guard:
             self._cancelled.add(session)
 

@@ -19,6 +19,8 @@ INK = gr.themes.Color(name="ink", c50="#eef6f5", c100="#d5e9e7", c200="#add4d0",
 PAPER = gr.themes.Color(name="paper", c50="#faf9f7", c100="#f3f1ee", c200="#e6e3de", c300="#d3cfc8", c400="#a5a099", c500="#78736c",
                         c600="#57534e", c700="#403d39", c800="#292624", c900="#1c1a19", c950="#131211")
 
+WAVE = {"waveform_color": "#7db9b4", "waveform_progress_color": "#236663"}  # INK, which the browser's canvas does not know by name
+
 
 def theme() -> gr.themes.Base:
     base = gr.themes.Base(primary_hue=INK, secondary_hue=INK, neutral_hue=PAPER, font=FONT, font_mono=MONO,

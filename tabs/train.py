@@ -11,6 +11,7 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RvcError
 from rvc.settings import from_flat
+from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, curves, widgets
 from tabs.boundary import handler, sentence
@@ -36,7 +37,7 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
             asked = _Asked(studio)
         with gr.Column(scale=6, min_width=320, elem_classes="tm-live"):
             live = _Live(studio)
-    _wire_form(studio, asked, live, page.last_run)
+    _wire_form(studio, tab, asked, live, page.last_run)
     _wire_live(studio, asked, live, page.last_run)
     opened = handler(lambda name: _opened(studio, asked, live, name))
     page.demo.load(opened, [page.last_run], [*asked.all, *live.all], **QUIET)
@@ -112,7 +113,7 @@ class _Live:
         self._studio = studio
         self.shown = gr.Dropdown([], label="Run", info="Every run on this computer. Picking one shows its settings as well.",
                                  allow_custom_value=True, interactive=True, elem_id="train-shown")
-        self.card = gr.HTML(widgets.no_run_card(), elem_id="train-card")
+        self.card = gr.HTML(elem_id="train-card")
         with gr.Row(elem_classes="tm-small-buttons"):
             self.stop = gr.Button("Stop", variant="stop", visible=False, size="md", elem_id="train-stop")
             self.resume = gr.Button("Resume", visible=False, size="md", elem_id="train-resume")
@@ -126,20 +127,26 @@ class _Live:
         self.all = [self.shown, *self.view]
 
     def of(self, name: str | None) -> list[Any]:
-        """Updates of ``view``."""
+        """Updates of ``view``. A folder that cannot be read is told in its place and does not keep the page from showing the rest."""
         if not name or name not in self._studio.run_names():
-            hidden = [gr.update(visible=False)] * 3
-            return [widgets.no_run_card(), *hidden, "", widgets.log_text(""), gr.Timer(active=False)]
-        folder = self._studio.folder(name)
-        run, state = self._studio.run(name), jobs.state(folder)
-        asked_to_stop = run.stop_file.exists()
+            return self._without(widgets.no_run_card())
+        try:
+            return self._run(self._studio.run(name))
+        except RvcError as error:
+            return self._without(widgets.broken_run_card(name, sentence(error)))
+
+    def _without(self, card: str) -> list[Any]:
+        return [card, *[gr.update(visible=False)] * 3, "", widgets.log_text(""), gr.Timer(active=False)]
+
+    def _run(self, run: TrainingRun) -> list[Any]:
+        state, asked_to_stop = jobs.state(run.folder), run.stop_file.exists()
         return [
-            widgets.run_card(name, state, stop_asked=asked_to_stop),
+            widgets.run_card(run.name, state, stop_asked=asked_to_stop),
             gr.update(visible=state.active, value="Stop now, without saving" if asked_to_stop else "Stop"),
             gr.update(visible=state.status in ("stopped", "failed", "died")),
             gr.update(visible=bool(run.voices())),
-            curves.drawn(jobs.history(folder, curves.TAGS)),
-            widgets.log_text(jobs.log_tail(folder, LOG_LINES)),
+            curves.drawn(jobs.history(run.folder, curves.TAGS)),
+            widgets.log_text(jobs.log_tail(run.folder, LOG_LINES)),
             gr.Timer(active=state.active),
         ]
 
@@ -151,12 +158,16 @@ class _Live:
 def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
     """A page that opens: the run it showed last comes back with its settings. Else the form is left alone: it may be typed into already."""
     name = studio.run_to_show(remembered)
-    if name and name == remembered:
+    blank = [*[gr.skip()] * (len(asked.all) - 1), asked.said("", TrainingSettings())]
+    if not name or name != remembered:
+        return [*blank, *live.chosen(name)]
+    try:
         return [*asked.showing(name, studio.run(name).settings), *live.chosen(name)]
-    return [*[gr.skip()] * (len(asked.all) - 1), asked.said("", TrainingSettings()), *live.chosen(name)]
+    except RvcError:  # a damaged folder; the right side says what is wrong with it
+        return [*blank, *live.chosen(name)]
 
 
-def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:
+def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:
     form = asked.form
 
     @handler
@@ -181,7 +192,7 @@ def _wire_form(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserS
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
     gr.on([asked.recordings.upload, asked.folder.upload], lambda: "", None, form.components["dataset"], **QUIET)
-    gr.on([asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
+    gr.on([tab.select, asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
           inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
 
 
@@ -202,7 +213,7 @@ def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserS
 
     @handler
     def tick(name: str | None, seen: Any) -> list[Any]:
-        now = jobs.signature(studio.folder(name)) if name else None
+        now = jobs.signature(studio.folder(name)) if name in studio.run_names() else None
         if now == seen:  # nothing new on disk: nothing is sent
             return [gr.skip()] * (1 + len(live.view))
         return [now, *live.of(name)]

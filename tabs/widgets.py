@@ -70,9 +70,9 @@ def notes(title: str, sentences: Iterable[str], tone: Tone = "quiet") -> str:
     return f'<div class="tm-note" data-tone="{tone}"><b>{html.escape(title)}</b><ul>{items}</ul></div>' if items else ""
 
 
-def progress(text: str, fraction: float | None, tone: Tone = "going") -> str:
+def progress(text: str, fraction: float | None) -> str:
     """A bar under a sentence. ``None`` is a bar that only says that something is going on."""
-    return f'<div class="tm-progress" data-tone="{tone}"><p>{html.escape(text)}</p>{bar(fraction)}</div>'
+    return f'<section class="tm-run tm-progress" data-status="running"><p>{html.escape(text)}</p>{bar(fraction)}</section>'
 
 
 def facts(values: Mapping[str, str]) -> str:
@@ -98,6 +98,10 @@ def no_run_card() -> str:
     return ('<section class="tm-run" data-status="none"><header><h3>No run yet</h3></header>'
             '<p class="tm-empty">Give the voice a name and some recordings, and press Train. '
             "What happens then is shown here; closing this page changes nothing for it.</p></section>")
+
+
+def broken_run_card(name: str, why: str) -> str:
+    return f'<section class="tm-run" data-status="broken"><header><h3>{html.escape(name)}</h3></header>{note(why, "bad")}</section>'
 
 
 def result_card(title: str, values: Mapping[str, str], misses: Iterable[str], warnings: Iterable[str]) -> str:

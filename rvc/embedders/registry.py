@@ -102,7 +102,7 @@ def fix(name: str) -> str:
     if name not in EMBEDDERS:
         return f"Put config.json and {' or '.join(WEIGHT_FILES)} into its folder."
     asset_id = EMBEDDERS[name].asset_id
-    return f"Run: rvc download {asset_id}" if asset_id else "Install the studio's requirements again, with the built-in encoder."
+    return f"rvc download {asset_id}" if asset_id else "Install the studio's requirements again, with the built-in encoder."
 
 
 def load(name: str, version: str, device: "torch.device", home: Home) -> Embedder:

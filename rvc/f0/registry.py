@@ -97,7 +97,7 @@ def require(name: str, home: Home) -> Method:
 def fix(name: str) -> str:
     """What to do when ``name`` is missing."""
     asset_id = METHODS[name].asset_id
-    return f"Run: rvc download {asset_id}" if asset_id else "Install the studio's requirements again."
+    return f"rvc download {asset_id}" if asset_id else "Install the studio's requirements again."
 
 
 def load(name: str, device: "torch.device", home: Home) -> Detector:

@@ -169,6 +169,17 @@ def test_several_files_are_converted_at_once_and_what_fails_is_named(visit, serv
     expect(visit.locator("#infer-results")).to_contain_text("heart_03_sample")
 
 
+@pytest.mark.parametrize("bad", ["picture", "empty"])
+def test_a_file_that_is_no_recording_is_told(visit, picture, tmp_path, bad):
+    opened(visit, visit.url.split("?")[0], "inference")
+    (tmp_path / "empty.wav").touch()
+    visit.locator("#infer-recording input[type=file]").set_input_files(str(picture if bad == "picture" else tmp_path / "empty.wav"))
+    expect(visit.locator("#infer-recording a[download]")).to_have_attribute("href", re.compile("/gradio_api/file="))
+    visit.locator("#infer-convert").click()
+    expect(visit.locator("#infer-status [data-tone=bad]")).to_contain_text(".wav", timeout=TRAINING_SECONDS)
+    expect(visit.locator(".toast-body")).to_contain_text(".wav")
+
+
 def test_a_recording_from_the_microphone_is_converted(visit):
     opened(visit, visit.url.split("?")[0], "inference")
     recording = visit.locator("#infer-recording")

@@ -14,6 +14,7 @@ from tests.browser.conftest import Server, Watch, free_port, opened
 from tests.browser.proxy import stripping_proxy
 from tests.download.conftest import site  # noqa: F401 - a fixture: a server on this machine
 from tests.download.files import checkpoint
+from tests.sounds import write_dataset
 
 pytestmark = pytest.mark.browser
 TABS = ("inference", "train", "download", "tensorboard")
@@ -74,6 +75,18 @@ def test_an_uploaded_dataset_is_kept_in_the_run_and_a_picture_in_it_is_told(stud
     expect(studio.locator("#train-card [data-tone=bad].tm-note")).to_contain_text("holiday.wav")
     assert (server.home.logs / "pictures" / "uploads" / "holiday.wav").exists()
     expect(studio.locator("#train-dataset input, #train-dataset textarea").first).to_have_value(re.compile("pictures.uploads$"))
+
+
+def test_a_folder_of_recordings_is_uploaded_as_a_whole(studio, server, tmp_path):
+    opened(studio, server.url, "train")
+    write_dataset(tmp_path / "takes", files=3, seconds=1)
+    fill(studio, "train-dataset", "/somewhere/else")
+    with studio.expect_file_chooser() as chooser:
+        studio.locator("#train-folder").click()
+    chooser.value.set_files(tmp_path / "takes")
+    for number in range(3):
+        expect(studio.locator("#train-recordings")).to_contain_text(f"take {number}")
+    expect(studio.locator("#train-dataset input, #train-dataset textarea").first).to_have_value("")
 
 
 # -- downloads -----------------------------------------------------------------------------------------------------------------

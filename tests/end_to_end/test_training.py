@@ -1,13 +1,7 @@
 """Training on the command line, in real processes: what it prints, writes, returns, and survives."""
 
-import signal
 import subprocess
 import sys
-
-import numpy as np
-import psutil
-import pytest
-import soundfile
 
 from rvc import jobs
 from rvc.events import Stage
@@ -82,72 +76,3 @@ def test_a_detached_training_stops_politely_and_resumes(shell, dataset):
     resumed = shell.json("train", "long", "--epochs", str(stopped["epoch"]))
     assert resumed["status"] == "finished"
     assert "Resumed from step" in (folder / "worker.log").read_text()
-
-
-def test_a_worker_that_is_killed_has_died_and_loses_nothing_that_was_saved(shell, dataset):
-    shell("train", "killed", "--dataset", dataset, "--epochs", "5000", "--save-every-epochs", "1", "--no-export-every-save", *TINY,
-          "--detach")
-    folder = shell.home.logs / "killed"
-    state = wait_for(lambda: (now := jobs.state(folder)).step >= 8 and now, what="two epochs")
-    psutil.Process(state.pid).kill()
-    wait_for(lambda: jobs.state(folder).status == "died", 20, "the death to be noticed")
-    saved = TrainingRun.open(folder).checkpoint_steps()
-    assert saved
-    listed = {one["run"]: one["status"] for one in shell.json("runs")}
-    assert listed["killed"] == "died"
-    epochs = int(saved[-1] / (state.total_steps / 5000)) + 1
-    done = shell("train", "killed", "--epochs", str(epochs))
-    assert done.returncode == 0, done.stderr
-    assert f"Resumed from step {saved[-1]}" in done.stderr
-
-
-def test_ctrl_c_stops_the_training_politely_with_130(shell, dataset):
-    process = shell.start("train", "interrupted", "--dataset", dataset, "--epochs", "5000", "--save-every-epochs", "5000", *TINY)
-    folder = shell.home.logs / "interrupted"
-    wait_for(lambda: jobs.state(folder).step >= 2, what="two steps")
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130, error
-    assert jobs.state(folder).status == "stopped"
-    assert TrainingRun.open(folder).checkpoint_steps()
-
-
-def test_a_full_disk_during_a_save_fails_in_a_sentence_and_keeps_the_last_checkpoint(shell, dataset):
-    """The system's own limit on file sizes: enough for the clips and the features, too little for a checkpoint."""
-    folder = shell.home.logs / "full"
-    shell.json("train", "full", "--dataset", dataset, "--epochs", "1", *TINY)
-    before = {path.name: path.read_bytes() for path in folder.glob("[GDs]*_*.p*")}
-    size = max(path.stat().st_size for path in folder.glob("G_*.pth"))
-    TrainingRun.create(shell.home, "full", _with_epochs(TrainingRun.open(folder), 2))
-    program = ("import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-               f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2}, {size // 2})); "
-               "from rvc.worker import main; sys.exit(main(sys.argv[1:]))")
-    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=PROJECT, env=shell.environment, capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 1, done.stdout + done.stderr
-    state = jobs.state(folder)
-    assert state.status == "failed"
-    assert "was not written" in state.message
-    assert {path.name: path.read_bytes() for path in folder.glob("[GDs]*_*.p*")} == before
-    assert not list(folder.glob(".*.part*"))
-    assert shell("resume", "full").returncode == 0
-    assert jobs.state(folder).epoch == 2
-
-
-def _with_epochs(run: TrainingRun, epochs: int):
-    return run.settings.model_copy(update={"fit": run.settings.fit.model_copy(update={"epochs": epochs})})
-
-
-@pytest.mark.parametrize(("make", "word"), [
-    (lambda folder: None, "does not exist"),
-    (lambda folder: folder.mkdir(), "holds no audio files"),
-    (lambda folder: (folder.mkdir(), (folder / "a.wav").write_bytes(b"")), "a.wav"),
-    (lambda folder: (folder.mkdir(), soundfile.write(folder / "quiet.wav", np.zeros(32_000), 16_000)), "nothing in it is above"),
-    (lambda folder: (folder.mkdir(), soundfile.write(folder / "nan.wav", np.full(32_000, np.nan), 16_000, subtype="FLOAT")), "nan.wav"),
-], ids=["missing", "empty", "unreadable", "silence", "NaN"])
-def test_a_dataset_without_usable_audio_fails_in_a_sentence(shell, tmp_path, make, word):
-    make(tmp_path / "data")
-    done = shell("train", f"no audio {tmp_path.name}", "--dataset", tmp_path / "data", "--epochs", "1", *TINY)
-    assert done.returncode == 1
-    assert word.lower() in done.stderr.lower()
-    assert "Traceback" not in done.stderr

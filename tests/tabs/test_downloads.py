@@ -7,7 +7,7 @@ import time
 import pytest
 
 from rvc.download.catalog import Asset, AssetFile, Catalog, state
-from tabs import download
+from tabs import download, widgets
 from tabs.downloads import Downloads, Transfer
 from tabs.studio import Studio
 from tests.download.conftest import site  # noqa: F401 - a fixture: a server on this machine
@@ -128,7 +128,10 @@ def test_a_running_download_offers_to_cancel_and_a_finished_one_offers_nothing(s
     studio.downloads.start(wanted)
     while studio.downloads.transfers["one"].status != "running":
         time.sleep(0.01)
-    assert 'data-action="cancel"' in download.catalogue_html(studio, common=True)
+    running = download.catalogue_html(studio, common=True)
+    assert 'data-action="cancel"' in running
+    assert 'role="progressbar"' in running
+    assert f"of {widgets.size(wanted.size)}" in running
     site.hold.set()
     ended(studio.downloads, "one")
     shown = download.catalogue_html(studio, common=True)

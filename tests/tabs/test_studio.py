@@ -115,6 +115,16 @@ def test_stop_asks_first_and_ends_second(studio, made, monkeypatch):
     assert asked == [{}, {"wait_seconds": 0, "kill": True}]
 
 
+def test_a_training_gets_the_memory_that_conversions_kept(studio, made, launched):
+    made("mara")
+    studio.resume("mara")
+    released = []
+    studio.converter = type("Converter", (), {"release": lambda self: released.append(list(launched))})()
+    studio.resume("mara")
+    assert launched == ["mara", "mara"]
+    assert released == [["mara"]]  # before the worker was started
+
+
 def test_a_cancellation_counts_once_and_for_its_own_session(studio):
     studio.cancel("a")
     assert not studio.take_cancellation("b")
@@ -183,6 +193,15 @@ def test_a_run_that_was_removed_is_shown_as_none(studio):
     view = live_of(studio, "gone")
     assert "No run yet" in view["card"]
     assert not view["timer"].active
+
+
+def test_a_damaged_run_is_told_in_its_place(studio, made):
+    run = made("mara")
+    (run.folder / "run.json").write_text("{")
+    view = live_of(studio, "mara")
+    assert "is damaged" in view["card"]
+    assert not view["stop"]["visible"]
+    assert studio.run_to_show("mara") == "mara"
 
 
 def test_pretrains_are_offered_with_their_sample_rate(studio):
