@@ -202,5 +202,5 @@ def _report(done: list[Converted], failed: list[Failed], warnings: list[str]) ->
     facts = {"Length": widgets.duration(seconds), "Took": widgets.duration(elapsed), "Sample rate": f"{last.sample_rate / 1000:g} kHz",
              "Pitch by": last.f0_method or "–", "Embedder": last.embedder, "Index": Path(last.index).name if last.index else "none"}
     count = f"{len(done)} of {len(done) + len(failed)} files" if len(done) + len(failed) > 1 else Path(last.output).name
-    misses = [f"{Path(one.source).name}: {one.message}" for one in failed]
+    misses = [one.message if (name := Path(one.source).name) in one.message else f"{name}: {one.message}" for one in failed]
     return widgets.result_card(count, facts, misses, warnings)

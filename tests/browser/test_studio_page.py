@@ -10,6 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rvc.paths import Home
+from rvc.settings import from_flat
+from rvc.train.run import TrainingRun
+from rvc.train.settings import TrainingSettings
 from tests.browser.conftest import Server, Watch, free_port, opened
 from tests.browser.proxy import stripping_proxy
 from tests.download.conftest import site  # noqa: F401 - a fixture: a server on this machine
@@ -87,6 +90,18 @@ def test_a_folder_of_recordings_is_uploaded_as_a_whole(studio, server, tmp_path)
     for number in range(3):
         expect(studio.locator("#train-recordings")).to_contain_text(f"take {number}")
     expect(studio.locator("#train-dataset input, #train-dataset textarea").first).to_have_value("")
+
+
+def test_a_log_is_shown_as_text_whatever_is_in_it(studio, server, tmp_path):
+    dataset = str(write_dataset(tmp_path / "takes", files=1, seconds=1))
+    run = TrainingRun.create(server.home, "odd 'name' & ü", from_flat(TrainingSettings, {"dataset": dataset}))
+    line = r"C:\users\new `${1 + 1}` {{value}} <b onclick=x>bold</b> \u0041"
+    run.worker_log.write_text(line, encoding="utf-8")
+    opened(studio, server.url, "train")
+    studio.locator("#train-shown input").click()
+    studio.get_by_role("option", name="odd").click()
+    expect(studio.locator("#train-log pre")).to_have_text(line)
+    expect(studio.locator("#train-log b")).to_have_count(0)
 
 
 # -- downloads -----------------------------------------------------------------------------------------------------------------
