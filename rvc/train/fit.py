@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rvc import checkpoint
 from rvc import device as devices
-from rvc.errors import EmbedderMismatchError, TrainingError
+from rvc.errors import TrainingError
 from rvc.events import Event, Note, Saved
 from rvc.export import VoiceFacts, export_voice
 from rvc.models.config import ModelConfig, config_for
@@ -111,9 +111,6 @@ class Fit:
 
     def _base(self) -> Snapshot:
         pair = bases.pair_named(self.run.resolved.base_model, self.home)
-        if pair.source == "official" and self.run.resolved.embedder != bases.OFFICIAL_EMBEDDER:
-            raise EmbedderMismatchError(f"The pretrain {pair.name} was trained with {bases.OFFICIAL_EMBEDDER}.",
-                                        fix="Use that embedder, or --base-model scratch.")
         return Snapshot(0, checkpoint.read(pair.g_path), checkpoint.read(pair.d_path), {})
 
     def _config(self, generator: dict | None) -> ModelConfig:
