@@ -50,9 +50,10 @@ class FitSettings(Settings):
     keep_checkpoints: int = option(2, low=2, high=1000, advanced=True, help="How many resumable checkpoints are kept.")
     export_every_save: bool = option(True, advanced=True, help="Export a voice at every save, not only at the end.")
     learning_rate: float = option(1e-4, low=1e-7, high=1e-1, advanced=True, help="Initial learning rate of AdamW, for both networks.")
-    lr_decay: float = option(0.999875, low=0.9, high=1.0, advanced=True, help="The learning rate is multiplied by this after each epoch.")
+    lr_decay: float = option(0.999875, low=0.9, high=1.0, label="Learning rate decay", advanced=True,
+                            help="The learning rate is multiplied by this after each epoch.")
     mel_weight: float = option(45.0, low=0.0, high=1000.0, advanced=True, help="Weight of the mel loss.")
-    kl_weight: float = option(1.0, low=0.0, high=100.0, advanced=True, help="Weight of the KL loss.")
+    kl_weight: float = option(1.0, low=0.0, high=100.0, label="KL weight", advanced=True, help="Weight of the KL loss.")
     seed: int = option(1234, low=0, high=2**31 - 1, advanced=True, help="Seed of every random draw.")
     device: str = option("auto", advanced=True, help="auto, cpu, cuda, cuda:N or mps.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = option(

@@ -229,7 +229,7 @@ def test_a_phone_shows_every_tab_without_scrolling_sideways(browser, server):
     watch.check()
 
 
-def test_the_page_is_there_within_five_seconds(page, tmp_path, server):
+def test_a_server_that_is_started_now_shows_its_page_within_seconds(page, tmp_path, server):
     """Of a server that is started now, with the files of the last start still in the system's memory."""
     fresh = Server(Home(tmp_path / "home"))
     begun = time.monotonic()
