@@ -91,6 +91,27 @@ class Note(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding(Event):
+    """What the run doctor sees in the metrics, and what to do about it. ``code`` names the kind: one is shown per kind."""
+
+    kind: ClassVar[str] = "finding"
+    code: str
+    step: int
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Event):
+    """A saved epoch was scored on the held-out recordings; ``scores`` by their names."""
+
+    kind: ClassVar[str] = "scored"
+    epoch: int
+    step: int
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ended(Event):
     """The worker's own last word."""
 
@@ -100,7 +121,7 @@ class Ended(Event):
     fix: str | None = None
 
 
-_KINDS: dict[str, type[Event]] = {one.kind: one for one in (Started, Stage, Progress, Metrics, Saved, Note, Ended)}
+_KINDS: dict[str, type[Event]] = {one.kind: one for one in (Started, Stage, Progress, Metrics, Saved, Note, Finding, Scored, Ended)}
 
 
 def from_json(line: str) -> Event:
@@ -161,6 +182,7 @@ class JobState:
     fix: str | None = None
     warnings: tuple[str, ...] = ()
     saved: tuple[Saved, ...] = ()
+    findings: tuple[Finding, ...] = ()  # the newest of each kind
     stages: dict[str, str] = field(default_factory=dict)
     pid: int = 0
     process_started: float = 0.0
@@ -205,6 +227,9 @@ class JobState:
                                epochs=event.epochs, steps_per_second=event.steps_per_second)
             case Saved():
                 return replace(state, saved=(*self.saved, event))
+            case Finding():
+                others = tuple(one for one in self.findings if one.code != event.code)
+                return replace(state, findings=(*others, event))
             case Note(level="warning"):
                 return replace(state, warnings=(*self.warnings, event.message))
             case Note():

@@ -1,6 +1,6 @@
 """Events as lines of text, for logs and terminals."""
 
-from rvc.events import Ended, Event, Metrics, Note, Progress, Saved, Stage, Started
+from rvc.events import Ended, Event, Finding, Metrics, Note, Progress, Saved, Scored, Stage, Started
 
 
 def in_words(event: Event) -> str:
@@ -23,6 +23,10 @@ def in_words(event: Event) -> str:
                     f"{event.steps_per_second:.2f} it/s")
         case Saved():
             return f"Saved {event.what} {event.path}."
+        case Finding():
+            return f"Run doctor, step {event.step}: {event.message} {event.advice}"
+        case Scored():
+            return f"Epoch {event.epoch} scored: " + ", ".join(f"{name} {value:.3f}" for name, value in event.scores.items()) + "."
         case Note(level="warning"):
             return f"Warning: {event.message}"
         case Note():

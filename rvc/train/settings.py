@@ -10,7 +10,7 @@ from rvc.settings import Settings, option
 class DataSettings(Settings):
     """How recordings become clips (stage *preprocess*)."""
 
-    dataset: str = option("", help="A folder of recordings, or one recording. Sub-folders named by a number are speakers.")
+    dataset: str = option("", help="A folder of recordings, or one recording. Several speakers: one sub-folder each, numbered or named.")
     sample_rate: Literal[24000, 32000, 40000, 48000] = option(40000, help="Sample rate of the voice, in Hz.")
     high_pass: bool = option(True, advanced=True, help="Remove rumble below 48 Hz before slicing.")
     slicing: Literal["automatic", "simple", "whole"] = option(
@@ -20,6 +20,9 @@ class DataSettings(Settings):
     overlap_seconds: float = option(0.3, low=0.0, high=0.5, step=0.05, advanced=True, help="How much neighbouring slices share.")
     loudness: Literal["clip", "file", "none"] = option(
         "clip", advanced=True, help="Bring each clip, or each whole file, to a common peak before training.")
+    held_out_percent: float = option(
+        4.0, low=0.0, high=20.0, step=0.5, label="Held out, in percent", advanced=True,
+        help="How much of the recordings, whole files only, is never trained on: every save is scored on it. 0 holds out nothing.")
 
 
 class ModelSettings(Settings):
@@ -32,10 +35,13 @@ class ModelSettings(Settings):
         "auto", label="Pitch detector", help="auto takes rmvpe when its weights are installed, else fcpe.")
     base_model: str = option(
         "auto", label="Pretrain", help="What the run starts from: auto (the official pair for these settings when installed, else from "
-                                       "scratch), scratch, or the name of a G/D pair.")
+                                       "scratch), scratch, the name of a G/D pair, or another run as run:NAME or run:NAME@STEP.")
     version: Literal["v1", "v2"] = option("v2", advanced=True, help="RVC model version.")
     pitch_guidance: bool = option(True, advanced=True, help="Guide the voice by pitch. Needed for singing.")
-    vocoder: Literal["HiFi-GAN"] = option("HiFi-GAN", advanced=True, help="The network that makes the waveform.")
+    vocoder: Literal["HiFi-GAN", "MRF HiFi-GAN", "RefineGAN"] = option(
+        "HiFi-GAN", advanced=True,
+        help="The network that makes the waveform. HiFi-GAN voices load in every RVC program, the others in Applio only; RefineGAN "
+             "exists for 24 and 32 kHz.")
     model_size: Literal["standard", "tiny"] = option(
         "standard", advanced=True,
         help="tiny: a small network that trains in seconds, to try the studio. Its voices load everywhere but sound rough.")
@@ -45,19 +51,84 @@ class FitSettings(Settings):
     """How the networks learn (stage *fit*)."""
 
     epochs: int = option(200, low=1, high=100_000, help="How many times the whole dataset is gone through.")
-    batch_size: int = option(4, low=1, high=256, help="Clips per step. 4 suits under 30 minutes of speech, 8 suits more.")
+    batch_size: int = option(
+        4, low=1, high=256, help="Clips per step, over all devices together. 4 suits under 30 minutes of speech, 8 suits more.")
     save_every_epochs: int = option(10, low=1, high=10_000, help="Save a checkpoint and a voice to listen to this often.")
-    keep_checkpoints: int = option(2, low=2, high=1000, advanced=True, help="How many resumable checkpoints are kept.")
+    keep_checkpoints: int = option(2, low=2, high=1000, advanced=True, help="How many resumable checkpoints are kept, the newest ones.")
+    keep_every_epochs: int = option(
+        0, low=0, high=10_000, advanced=True, help="Also keep for good the checkpoint of every so many epochs. 0 keeps only the newest.")
     export_every_save: bool = option(True, advanced=True, help="Export a voice at every save, not only at the end.")
-    learning_rate: float = option(1e-4, low=1e-7, high=1e-1, advanced=True, help="Initial learning rate of AdamW, for both networks.")
+    evaluate: bool = option(True, label="Score every save", advanced=True, help="At every save, score the recordings that were held out.")
+    audition: str = option(
+        "", label="Clip to listen to", advanced=True,
+        help="A recording that every saved epoch is converted from, to compare them by ear. Empty: one of the held-out clips.")
+    audition_pitch_shift: int = option(
+        0, low=-24, high=24, step=1, label="Pitch of that clip", advanced=True, help="Semitones added to its pitch.")
+    learning_rate: float = option(1e-4, low=1e-7, high=1e-1, advanced=True, help="Initial learning rate of the generator.")
+    discriminator_learning_rate: float = option(
+        0.0, low=0.0, high=1e-1, advanced=True, help="Initial learning rate of the discriminator. 0 takes the generator's.")
+    schedule: Literal["exponential", "cosine", "linear", "constant"] = option(
+        "exponential", label="Learning rate schedule", advanced=True,
+        help="exponential: multiplied by the decay after each epoch, as RVC does. cosine, linear: down to zero at the last step.")
     lr_decay: float = option(0.999875, low=0.9, high=1.0, label="Learning rate decay", advanced=True,
-                            help="The learning rate is multiplied by this after each epoch.")
+                            help="The exponential schedule multiplies the learning rate by this after each epoch.")
+    warmup_steps: int = option(0, low=0, high=100_000, advanced=True, help="The learning rate rises from near zero over so many steps.")
+    clip_generator: float = option(
+        0.0, low=0.0, high=1e6, label="Gradient limit of G", advanced=True,
+        help="A larger gradient norm of the generator is scaled down to this. 0 is off.")
+    clip_discriminator: float = option(
+        0.0, low=0.0, high=1e6, label="Gradient limit of D", advanced=True,
+        help="A larger gradient norm of the discriminator is scaled down to this. 0 is off.")
+    accumulate: int = option(
+        1, low=1, high=256, label="Gradient accumulation", advanced=True,
+        help="Compute each batch in so many parts, one after another: less memory, the same result, more time.")
+    activation_checkpointing: bool = option(
+        False, advanced=True, help="Compute parts of the networks twice instead of keeping their values: less memory, more time.")
+    ema_decay: float = option(
+        0.0, low=0.0, high=0.99999, label="EMA decay", advanced=True,
+        help="Keep a running mean of the generator's weights, 0.999 say, and make the voices from it. 0 is off.")
     mel_weight: float = option(45.0, low=0.0, high=1000.0, advanced=True, help="Weight of the mel loss.")
     kl_weight: float = option(1.0, low=0.0, high=100.0, label="KL weight", advanced=True, help="Weight of the KL loss.")
     seed: int = option(1234, low=0, high=2**31 - 1, advanced=True, help="Seed of every random draw.")
     device: str = option("auto", advanced=True, help="auto, cpu, cuda, cuda:N or mps.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = option(
+    gpus: str = option(
+        "", label="Several devices", advanced=True,
+        help="Train on several at once, one process each: GPU numbers such as 0,1 (or cpu,cpu). The batch is divided among them.")
+    precision: Literal["auto", "fp32", "tf32", "bf16", "fp16"] = option(
         "auto", advanced=True, help="auto tries bf16, then fp16, on a GPU and takes what this machine computes correctly; fp32 elsewhere.")
+    cache_on_device: bool = option(
+        True, label="Keep the data on the GPU", advanced=True, help="Keep all clips in the GPU's memory when half of it holds them.")
+    compile: bool = option(
+        False, label="torch.compile", advanced=True, help="Compile the networks before the first step: minutes once, faster steps after.")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where the fit computes, one process each; a single entry is this process."""
+        named = [one.strip() for one in self.gpus.split(",") if one.strip()]
+        return tuple(f"cuda:{one}" if one.isdecimal() else one for one in named) or (self.device,)
+
+    @property
+    def shares(self) -> str:
+        """The batch as the devices share it: "8", or "8 = 2 x 4" with two of them."""
+        n_devices = len(self.devices)
+        return f"{self.batch_size} = {n_devices} x {self.batch_size // n_devices}" if n_devices > 1 else str(self.batch_size)
+
+    @property
+    def rate_of_discriminator(self) -> float:
+        return self.discriminator_learning_rate or self.learning_rate
+
+    @model_validator(mode="after")
+    def _divides(self) -> "FitSettings":
+        n_devices = len(self.devices)
+        if self.batch_size % n_devices:
+            raise ValueError(f"A batch_size of {self.batch_size} cannot be divided among {n_devices} devices; "
+                             f"choose a multiple of {n_devices}.")
+        gpus = [one for one in self.devices if one != "cpu"]
+        if len(set(gpus)) < len(gpus):
+            raise ValueError(f"gpus names one device twice: {self.gpus}.")
+        if n_devices > 1 and any(not (one == "cpu" or one.startswith("cuda:")) for one in self.devices):
+            raise ValueError(f"gpus is a list of GPU numbers such as 0,1; {self.gpus!r} is not.")
+        return self
 
 
 class IndexSettings(Settings):
@@ -79,6 +150,10 @@ class TrainingSettings(Settings):
     def _fits_together(self) -> "TrainingSettings":
         if self.model.version == "v1" and self.data.sample_rate == 24000:
             raise ValueError("A v1 voice cannot have a sample_rate of 24000; choose 32000, 40000 or 48000, or version v2.")
+        if self.model.vocoder != "HiFi-GAN" and not (self.model.version == "v2" and self.model.pitch_guidance):
+            raise ValueError(f"The vocoder {self.model.vocoder} exists for v2 voices with pitch guidance only.")
+        if self.model.vocoder == "RefineGAN" and self.data.sample_rate not in (24000, 32000):
+            raise ValueError("RefineGAN exists for a sample_rate of 24000 or 32000.")
         if self.data.overlap_seconds > self.data.slice_seconds / 2:
             raise ValueError("overlap_seconds must be at most half of slice_seconds.")
         return self
