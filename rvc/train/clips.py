@@ -29,10 +29,15 @@ class Clip:
     seconds: float
     frames: int
 
+    @property
+    def recording(self) -> int:
+        """The number of the recording it was cut from."""
+        return int(self.name.split("_")[1])
+
 
 @dataclass(frozen=True)
 class ClipList:
-    """What a run is trained on, ordered by name: ``filelist.csv``."""
+    """Clips of a run, ordered by name: what it is trained on in ``filelist.csv``, what it is scored on in ``heldout.csv``."""
 
     clips: tuple[Clip, ...]
 
@@ -66,6 +71,12 @@ class ClipList:
             if name and path.stem not in leave_out:
                 found.append(_clip(path, int(name[1])))
         return cls(tuple(found))
+
+    def parted(self, recordings: Container[int]) -> tuple["ClipList", "ClipList"]:
+        """The clips of all other recordings, and those of ``recordings``."""
+        within = [clip.recording in recordings for clip in self.clips]
+        others = tuple(clip for clip, inside in zip(self.clips, within, strict=True) if not inside)
+        return ClipList(others), ClipList(tuple(clip for clip, inside in zip(self.clips, within, strict=True) if inside))
 
     @classmethod
     def read(cls, path: Path) -> "ClipList":

@@ -1,10 +1,11 @@
 """One recording becomes clips on disk."""
 
+import hashlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -51,6 +52,8 @@ class Cut:
     seconds_left_out: float = 0.0
     rejected: dict[str, int] = field(default_factory=dict)
     left_out: str | None = None
+    longest_clip_seconds: float = 0.0
+    sound: str = ""  # equal for recordings that decode to equal samples, whatever their names and formats
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,10 @@ class Cutter:
     def cut(self, recording: Recording, number: int, cancelled: Callable[[], bool]) -> Cut:
         """Write the clips of ``recording``, the ``number``-th of its dataset. One that cannot be read is left out, with the reason."""
         try:
-            with self._decoded(recording.path, cancelled) as samples:
-                return self._cut(samples, f"{recording.speaker_id}_{number}", cancelled)
+            mark = hashlib.sha256()
+            with self._decoded(recording.path, mark, cancelled) as samples:
+                cut = self._cut(samples, f"{recording.speaker_id}_{number}", cancelled)
+                return replace(cut, sound=mark.hexdigest()[:16])
         except AudioError as error:
             return Cut(left_out=str(error))
 
@@ -114,16 +119,21 @@ class Cutter:
             reasons = [*rejected, *(one.reason for one in slicing.left_out)]
             left_out = f"nothing in it is above {SILENCE_DB:g} dB" if reasons == [SILENT] else reasons[0]
         counts = (len(everything), len(everything) - unused, silent, unused - silent)
-        return Cut(len(written), *(count / self.settings.sample_rate for count in counts), dict(rejected), left_out)
+        longest = max(map(len, written), default=0)
+        return Cut(len(written), *(count / self.settings.sample_rate for count in counts), dict(rejected), left_out,
+                   longest / self.settings.sample_rate)
 
     @contextmanager
-    def _decoded(self, path: Path, cancelled: Callable[[], bool]) -> Iterator[np.ndarray]:
-        """The whole recording as float32 samples, high-passed if asked. A long one is a read-only view of a temporary file."""
+    def _decoded(self, path: Path, mark: "hashlib._Hash", cancelled: Callable[[], bool]) -> Iterator[np.ndarray]:
+        """The whole recording as float32 samples, high-passed if asked. A long one is a read-only view of a temporary file.
+
+        ``mark`` takes in the samples as they were decoded.
+        """
         rate = self.settings.sample_rate
         held: list[np.ndarray] = []
         spool: BinaryIO | None = None
         with ExitStack() as stack:
-            for block in self._filtered(blocks(path, rate)):
+            for block in self._filtered(_marked(blocks(path, rate), mark)):
                 if cancelled():
                     raise Cancelled
                 held.append(block)
@@ -161,6 +171,12 @@ class Cutter:
         for part in parts:
             filtered, state = signal.sosfilt(sections, part, zi=state)
             yield filtered.astype(np.float32)
+
+
+def _marked(parts: Iterator[np.ndarray], mark: "hashlib._Hash") -> Iterator[np.ndarray]:
+    for part in parts:
+        mark.update((part + np.float32(0)).data)  # -0 and 0 are one sound
+        yield part
 
 
 def _peak(samples: np.ndarray) -> float:

@@ -17,6 +17,7 @@ from rvc.events import Event, Note, Progress
 from rvc.paths import storage_error
 from rvc.train.clips import CLIP_NAME
 from rvc.train.cutter import ClipFolders, Cut, Cutter
+from rvc.train.heldout import FEWEST_RECORDINGS, HeldOut, Take
 from rvc.train.recordings import Recording, Recordings, dataset_fingerprint
 from rvc.train.settings import DataSettings
 
@@ -53,6 +54,7 @@ class PreprocessReport:
     seconds_silent: float
     seconds_left_out: float
     speakers: dict[int, SpeakerReport]
+    held_out: dict[str, int]  # recordings that are not trained on, with the number in the names of their clips
 
 
 def preprocess(
@@ -86,10 +88,12 @@ def preprocess(
             yield Progress(stage="preprocess", done=len(results), total=len(found.recordings), message=recording.name)
     if len(results) < len(found.recordings):
         return
-    report = _report(found, results)
+    held_out = HeldOut.of(_takes(results), settings.held_out_percent)
+    report = _report(found, results, held_out)
     if not report.clips:
         raise _nothing_usable(dataset, report)
     yield from _closing_remarks(report)
+    yield from _held_out_remarks(report, held_out)
     yield report
 
 
@@ -118,7 +122,12 @@ def _cuts(recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], 
         pool.shutdown(cancel_futures=True)
 
 
-def _report(found: Recordings, results: list[tuple[Recording, Cut]]) -> PreprocessReport:
+def _takes(results: list[tuple[Recording, Cut]]) -> list[Take]:
+    return [Take(recording.name, number, recording.speaker_id, cut.seconds_used, cut.longest_clip_seconds, cut.sound)
+            for number, (recording, cut) in enumerate(results) if cut.clips]
+
+
+def _report(found: Recordings, results: list[tuple[Recording, Cut]], held_out: HeldOut) -> PreprocessReport:
     cuts = [cut for _, cut in results]
     rejected: Counter[str] = Counter()
     for cut in cuts:
@@ -137,6 +146,7 @@ def _report(found: Recordings, results: list[tuple[Recording, Cut]]) -> Preproce
         seconds_silent=sum(cut.seconds_silent for cut in cuts),
         seconds_left_out=sum(cut.seconds_left_out for cut in cuts),
         speakers=speakers,
+        held_out=held_out.takes,
     )
 
 
@@ -158,6 +168,15 @@ def _closing_remarks(report: PreprocessReport) -> Iterator[Note]:
     for speaker_id, speaker in report.speakers.items():
         if not speaker.clips:
             yield Note(level="warning", message=f"Speaker {speaker_id} ({speaker.name}) has no usable recording.")
+
+
+def _held_out_remarks(report: PreprocessReport, held_out: HeldOut) -> Iterator[Note]:
+    if held_out.takes:
+        yield Note(message=f"Held out, to score the saved epochs by: {_some(tuple(held_out.takes))}.")
+    for speaker_id in held_out.too_few:
+        whom = f" of {report.speakers[speaker_id].name}" if len(report.speakers) > 1 else ""
+        yield Note(message=f"Nothing is held out{whom}: whole recordings are, of {FEWEST_RECORDINGS} different ones at least. With "
+                           f"fewer and longer ones, split them into several files to have the saved epochs scored.")
 
 
 def _nothing_usable(dataset: Path, report: PreprocessReport) -> DatasetError:

@@ -148,7 +148,13 @@ class TrainingRun:
 
     @property
     def filelist(self) -> Path:
+        """The clips that are trained on."""
         return self.folder / "filelist.csv"
+
+    @property
+    def held_out_list(self) -> Path:
+        """The clips that are not trained on: what every save is scored by. Beside ``filelist``, in the same format."""
+        return self.folder / "heldout.csv"
 
     @property
     def index_path(self) -> Path:

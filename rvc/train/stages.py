@@ -56,7 +56,7 @@ def run_stages(run: TrainingRun, home: Home, stop: Stop) -> Iterator[Event]:
     plan = Plan.of(run)
     for name, work, outputs in (
         ("preprocess", _preprocess, [run.clips, run.clips_16k]),
-        ("extract", _extract, [run.filelist]),
+        ("extract", _extract, [run.filelist, run.held_out_list]),
         ("fit", _fit, []),
         ("index", _index, [run.index_path]),
         ("export", _export, []),
@@ -98,7 +98,8 @@ def _preprocess(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterato
 
 
 def _extract(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event | dict]:
-    run.filelist.unlink(missing_ok=True)
+    for file in (run.filelist, run.held_out_list):
+        file.unlink(missing_ok=True)
     for folder in (run.f0, run.features):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -108,9 +109,12 @@ def _extract(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[E
     extractor = Extractor(detector, embedder, device)
     for item in extractor.run(ExtractFolders(run.clips_16k, run.f0, run.features), stop):
         if isinstance(item, ExtractReport):
-            clips = ClipList.from_folder(run.clips, leave_out=item.left_out)
+            held = set(run.records()["preprocess"].summary["held_out"].values())
+            clips, held_out = ClipList.from_folder(run.clips, leave_out=item.left_out).parted(held)
+            held_out.write(run.held_out_list)
             clips.write(run.filelist)
-            yield {**asdict(item), "seconds": clips.seconds, "speakers": len(clips.speaker_ids)}
+            yield {**asdict(item), "clips": len(clips), "seconds": clips.seconds, "speakers": len(clips.speaker_ids),
+                   "held_out_clips": len(held_out), "held_out_seconds": held_out.seconds}
         else:
             yield item
     del extractor, detector, embedder

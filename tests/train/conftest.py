@@ -45,6 +45,7 @@ def write_clips(run: TrainingRun, content_channels: int = 768) -> None:
     for i, seconds in enumerate(SECONDS):
         write_clip(run, f"0_{i}_0", seconds, random, content_channels)
     ClipList.from_folder(run.clips).write(run.filelist)
+    ClipList(()).write(run.held_out_list)
 
 
 def write_clip(run: TrainingRun, name: str, seconds: float, random: np.random.Generator, content_channels: int) -> Path:
