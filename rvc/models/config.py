@@ -65,6 +65,11 @@ class ModelConfig:
     def segment_frames(self) -> int:
         return self.segment_samples // self.hop_length
 
+    @property
+    def discriminator(self) -> str:
+        """The kind of ``Discriminator`` that the network is trained against."""
+        return self.version
+
     def as_list(self) -> list[Any]:
         """The positional list of a voice file: the constructor arguments of Applio's and RVC's synthesizers."""
         return [

@@ -13,7 +13,7 @@ from torch.nn.functional import leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.errors import FormatError
-from rvc.models.layers import LEAKY_SLOPE
+from rvc.models.layers import LEAKY_SLOPE, Recomputing
 
 _PERIODS = {"v1": (2, 3, 5, 7, 11, 17), "v2": (2, 3, 5, 7, 11, 17, 23, 37)}
 
@@ -81,16 +81,16 @@ class PeriodCritic(Critic):
         return audio.unflatten(-1, (-1, self.period))  # (B, 1, N/P, P)
 
 
-class Discriminator(nn.Module):
-    """All critics of a version. ``width`` scales the channels: 1 is the published network, less makes the tiny one."""
+class Discriminator(Recomputing):
+    """All critics of a kind (``ModelConfig.discriminator``). ``width`` scales the channels: 1 is the published network."""
 
-    def __init__(self, version: str, width: float = 1.0) -> None:
+    def __init__(self, kind: str, width: float = 1.0) -> None:
         super().__init__()
-        if version not in _PERIODS:
-            raise FormatError(f"The {version} discriminator is not part of this program; there are {' and '.join(_PERIODS)}.")
-        periods = (PeriodCritic(period, width) for period in _PERIODS[version])
+        if kind not in _PERIODS:
+            raise FormatError(f"The {kind} discriminator is not part of this program; there are {' and '.join(_PERIODS)}.")
+        periods = (PeriodCritic(period, width) for period in _PERIODS[kind])
         self.discriminators = nn.ModuleList([ScaleCritic(width), *periods])
 
     def forward(self, audio: Tensor) -> list[DiscriminatorOutput]:
         """audio (B, 1, N)"""
-        return [critic(audio) for critic in self.discriminators]
+        return [self.part(critic, audio) for critic in self.discriminators]

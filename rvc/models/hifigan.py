@@ -6,6 +6,7 @@ Dimensions: B batch, Z latent channels, T frames, G speaker channels, N = T·hop
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import repeat
 
 import torch
@@ -14,7 +15,7 @@ from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
-from rvc.models.layers import LEAKY_SLOPE
+from rvc.models.layers import LEAKY_SLOPE, Recomputing
 
 _LAST_SLOPE = 0.01  # the published weights were trained with torch's default slope before the last convolution
 
@@ -53,7 +54,11 @@ class ResBlock(nn.Module):
         return x
 
 
-class Generator(nn.Module):
+def mean_of(blocks: Sequence[nn.Module], x: Tensor) -> Tensor:
+    return sum(block(x) for block in blocks) / len(blocks)
+
+
+class Generator(Recomputing):
     """The way from latent frames to samples that all generators share.
 
     Subclasses make the layers, each in the order of its file format: optimizer states are positional.
@@ -77,8 +82,7 @@ class Generator(nn.Module):
             x = applied(up, leaky_relu(x, LEAKY_SLOPE))
             if excitation is not None:
                 x = x + excitation
-            blocks = self.resblocks[stage * blocks_per_stage : (stage + 1) * blocks_per_stage]
-            x = sum(block(x) for block in blocks) / blocks_per_stage
+            x = self.part(partial(mean_of, self.resblocks[stage * blocks_per_stage : (stage + 1) * blocks_per_stage]), x)
         return torch.tanh(applied(self.conv_post, leaky_relu(x, _LAST_SLOPE)).float()).flatten(2)
 
 

@@ -1,20 +1,42 @@
-"""Blocks that several of the networks share: channel norm, the WaveNet stack, masks.
+"""Blocks that several of the networks share: channel norm, the WaveNet stack, masks, activation checkpointing.
 
 Dimensions: B batch, C channels, T frames.
 """
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 from torch.nn.utils.parametrizations import weight_norm
+from torch.utils.checkpoint import checkpoint
 
 LEAKY_SLOPE = 0.1
+
+T = TypeVar("T")
 
 
 def frame_mask(lengths: Tensor, n_frames: int) -> Tensor:
     """1.0 where a frame is inside its clip, else 0.0. lengths (B,) -> (B, 1, T)"""
     frames = torch.arange(n_frames, device=lengths.device)
     return (frames < lengths[:, None]).unsqueeze(1).float()
+
+
+class Recomputing(nn.Module):
+    """A network that can train in less memory and more time (activation checkpointing), with the same numbers and gradients.
+
+    With ``checkpointing`` it keeps of its parts only what goes in and out, and computes the rest again for the gradient. Between the
+    forward and the backward pass neither the weights nor whether they want gradients may change.
+    """
+
+    checkpointing: bool = False
+
+    def part(self, run: Callable[..., T], *inputs: Tensor, redraws: bool = False) -> T:
+        """``run(*inputs)``. redraws: it takes numbers from the global generator, which must be the same the second time."""
+        if not (self.checkpointing and self.training and torch.is_grad_enabled()):
+            return run(*inputs)
+        return checkpoint(run, *inputs, use_reentrant=False, preserve_rng_state=redraws)
 
 
 class LayerNorm(nn.Module):

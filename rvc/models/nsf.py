@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rvc.models.config import ModelConfig
+from rvc.models.draws import SOURCE, ItemDraws
 from rvc.models.hifigan import (
     Generator,
     applied,
@@ -70,17 +71,22 @@ class SineSource(nn.Module):
         self.sample_rate = sample_rate
         self.l_linear = nn.Linear(1, 1)  # one harmonic in, one source out
 
-    def forward(self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None) -> Tensor:
-        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, 1) -> (B, 1, N) float32, whatever autocast says"""
+    def forward(
+        self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None, draws: ItemDraws | None = None
+    ) -> Tensor:
+        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, 1) -> (B, 1, N) float32, whatever autocast says
+
+        Without ``noise`` it comes from ``draws``, and without those from the global generator.
+        """
         with torch.autocast(f0_hz.device.type, enabled=False):
-            excitation = self._excitation(f0_hz.float(), phase, noise)
+            excitation = self._excitation(f0_hz.float(), phase, noise, draws)
             return torch.tanh(self.l_linear(excitation)).mT
 
     @torch.no_grad()
-    def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None) -> Tensor:
+    def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None, draws: ItemDraws | None) -> Tensor:
         voiced = (f0_hz > 0).float().repeat_interleave(self.hop_length, dim=1).unsqueeze(-1)  # (B, N, 1)
         if noise is None:
-            noise = _drawn_noise(voiced)
+            noise = _drawn_noise(voiced) if draws is None else draws.normal(SOURCE, *voiced.shape[1:])
         waves = sine(f0_hz, hop_length=self.hop_length, sample_rate=self.sample_rate, phase=phase).unsqueeze(-1)
         spread = voiced * _VOICED_NOISE + (1 - voiced) * _UNVOICED_NOISE
         return _AMPLITUDE * waves * voiced + spread * noise.to(waves)
@@ -110,10 +116,17 @@ class NSFHiFiGAN(Generator):
         self.cond = speaker_conv(config)
 
     def forward(
-        self, z: Tensor, g: Tensor, f0_hz: Tensor, *, phase: Tensor | None = None, source_noise: Tensor | None = None
+        self,
+        z: Tensor,
+        g: Tensor,
+        f0_hz: Tensor,
+        *,
+        phase: Tensor | None = None,
+        source_noise: Tensor | None = None,
+        draws: ItemDraws | None = None,
     ) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
-        source = laid_out(self.m_source(f0_hz, phase, source_noise))
+        source = laid_out(self.m_source(f0_hz, phase, source_noise, draws))
         return self.waveform(z, g, (applied(conv, source) for conv in self.noise_convs))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rvc.models.config import ModelConfig
+from rvc.models.draws import POSTERIOR, SLICE, ItemDraws
 from rvc.models.encoders import ContentEncoder, PosteriorEncoder, standard_normal
 from rvc.models.flow import Flow
 from rvc.models.hifigan import HiFiGAN
@@ -61,22 +62,25 @@ class Synthesizer(nn.Module):
         spec: Tensor,
         spec_lengths: Tensor,
         speaker_id: Tensor,
+        draws: ItemDraws | None = None,
     ) -> SynthesizerOutput:
         """A training pass: encode the recording, and decode a random slice of it.
 
         content (B, T, F), coarse and f0_hz (B, T) or None without pitch guidance, spec (B, S, T) linear magnitudes; lengths and
-        speaker_id (B,). T is at least ``config.segment_frames``: shorter clips are padded by the caller.
+        speaker_id (B,). T is at least ``config.segment_frames``: shorter clips are padded by the caller. What is random comes from
+        ``draws``, or without them from the device's global generator in RVC's order.
         """
         g = self._speaker(speaker_id)
         prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
         posterior = self.enc_q(spec, spec_lengths, g)
-        z = posterior.sample(standard_normal(posterior.mean))
+        noise = standard_normal(posterior.mean) if draws is None else draws.normal_frames(POSTERIOR, *posterior.mean.shape[1:])
+        z = posterior.sample(noise)
         z_p = self.flow(z, posterior.mask, g)
-        starts = _random_starts(spec_lengths, self.config.segment_frames)
+        starts = _random_starts(spec_lengths, self.config.segment_frames, draws)
         z_slice = frames_from(z, starts, self.config.segment_frames)
         f0_slice = None if f0_hz is None else frames_from(f0_hz, starts, self.config.segment_frames)
         return SynthesizerOutput(
-            audio=self._decoded(z_slice, g, f0_slice),
+            audio=self._decoded(z_slice, g, f0_slice, draws=draws),
             slice_starts=starts,
             content_mask=prior.mask,
             spec_mask=posterior.mask,
@@ -135,7 +139,7 @@ class Synthesizer(nn.Module):
         assert (coarse is not None) == self.config.pitch_guidance, "pitch is given exactly to the networks that are guided by it"
         return coarse
 
-    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | None) -> Tensor:
+    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | ItemDraws | None) -> Tensor:
         return self.dec(z, g, f0_hz, **source) if self.config.pitch_guidance else self.dec(z, g)
 
 
@@ -159,6 +163,7 @@ def _fold(module: nn.Module) -> None:
     module.weight = nn.Parameter(weight)
 
 
-def _random_starts(lengths: Tensor, n_frames: int) -> Tensor:
+def _random_starts(lengths: Tensor, n_frames: int, draws: ItemDraws | None) -> Tensor:
     choices = (lengths - n_frames + 1).clamp(min=1)
-    return (torch.rand(len(lengths), device=lengths.device) * choices).long()
+    drawn = torch.rand(len(lengths), device=lengths.device) if draws is None else draws.uniform(SLICE)
+    return (drawn * choices).long()
