@@ -25,7 +25,8 @@ from rvc.train.run import TrainingRun
 KILL_WAIT_SECONDS = 10.0
 # Threads that wait for each other must sleep, not spin: while anything else uses the cores, training on the CPU with spinning threads was
 # measured at several times the seconds per step. What the user's environment says goes before.
-_WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
+# And a GPU has the number that nvidia-smi, and so the form, gives it; CUDA by itself counts the fastest first.
+_WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def launch(run: TrainingRun) -> JobState:
@@ -47,8 +48,19 @@ def launch(run: TrainingRun) -> JobState:
 
 
 def state(folder: Path) -> JobState:
-    """Where the run in ``folder`` stands now: its events, and whether the process that wrote them still lives."""
+    """Where the run in ``folder`` stands now: its events, and whether the process that wrote them still lives.
+
+    ``RunError`` when ``worker.json``, which says what process was started, is damaged.
+    """
     return _job(folder.resolve()).state()
+
+
+def _state_if_readable(folder: Path) -> JobState | None:
+    """For what looks at many runs: a damaged one is told where it is asked for by name."""
+    try:
+        return state(folder)
+    except RunError:
+        return None
 
 
 def stop(folder: Path, *, wait_seconds: float | None = None, kill: bool = False) -> bool:
@@ -96,13 +108,15 @@ def runs(home: Home) -> list[Path]:
 
 
 def active(home: Home) -> list[Path]:
-    return [folder for folder in runs(home) if state(folder).active]
+    """Those that a worker is on. A run that cannot say where it stands is not among them, and hides no other."""
+    return [folder for folder in runs(home) if (known := _state_if_readable(folder)) and known.active]
 
 
 def signature(folder: Path) -> tuple[Any, ...]:
     """Changes whenever anything that a page shows of the run may have changed."""
-    marks = [(_size_and_time(folder / name)) for name in ("events.jsonl", "worker.log", "run.json")]
-    return (str(folder), state(folder).status, *marks)
+    marks = [(_size_and_time(folder / name)) for name in ("events.jsonl", "worker.log", "run.json", "worker.json")]
+    known = _state_if_readable(folder)
+    return (str(folder), known and known.status, *marks)
 
 
 def history(folder: Path, tags: tuple[str, ...], max_points: int = 400) -> list[dict[str, Any]]:
@@ -168,9 +182,10 @@ def _read_launch(folder: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{path} is damaged: {error}.", fix="Delete it.") from error
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {"pid": int(found["pid"]), "process_started": float(found["process_started"]), "events_from": int(found["events_from"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is damaged: {type(error).__name__}, {error}.", fix="Delete it; nothing is lost with it.") from error
 
 
 def _own_group() -> dict[str, Any]:

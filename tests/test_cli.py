@@ -1,10 +1,13 @@
 """The command line's manners: exit codes, one sentence on stderr, flags made from the settings."""
 
+import json
+
 import pytest
 
 from rvc.cli import main
 from rvc.infer.settings import ConversionSettings
 from rvc.settings import options
+from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings
 
 
@@ -55,3 +58,19 @@ def test_catalog_lists_what_can_be_downloaded_and_that_nothing_is_installed(home
 def test_an_unknown_download_is_a_sentence(home, capsys):
     assert main(["download", "nonsense"]) in (1, 2)
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_the_list_of_runs_shows_the_others_beside_a_damaged_one(home, capsys):
+    for name, launched in (("damaged", "{"), ("well", None)):
+        run = TrainingRun(home.logs / name, TrainingSettings(), Resolved("builtin", "fcpe", "scratch"), "")
+        run.write()
+        if launched:
+            run.launch_file.write_text(launched)
+    assert main(["runs"]) == 0
+    said = capsys.readouterr()
+    assert {line.split()[0]: line.split()[1] for line in said.out.splitlines()[1:]} == {"damaged": "damaged", "well": "new"}
+    assert "worker.json is damaged" in said.err
+    assert main(["runs", "--json"]) == 0
+    listed = {one["run"]: one for one in json.loads(capsys.readouterr().out)}
+    assert (listed["damaged"]["status"], listed["well"]["status"]) == ("damaged", "new")
+    assert "Delete it" in listed["damaged"]["fix"]

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from rvc import jobs
+from rvc.errors import RunError
 from rvc.events import Ended, EventLog, Metrics, Note, Started
 
 
@@ -102,3 +103,33 @@ def test_a_log_that_begins_anew_is_read_from_its_beginning(folder):
     (folder / "events.jsonl").unlink()
     log(folder, me())
     assert jobs.state(folder).step == 0
+
+
+@pytest.fixture
+def two_runs(home):
+    """A run whose launch file is damaged, and one that is being trained."""
+    for name in ("damaged", "well"):
+        (home.logs / name).mkdir()
+        (home.logs / name / "run.json").write_text("{}")
+        log(home.logs / name, me())
+    return home
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", "{}", '{"pid": "x", "process_started": 1, "events_from": 0}', "\udcff"])
+def test_a_damaged_launch_file_is_told_by_its_own_run_and_hides_no_other(two_runs, text):
+    (two_runs.logs / "damaged" / "worker.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(RunError, match=r"worker\.json is damaged.*Delete it"):
+        jobs.state(two_runs.logs / "damaged")
+    assert [folder.name for folder in jobs.active(two_runs)] == ["well"]
+    assert {folder.name for folder in jobs.runs(two_runs)} == {"damaged", "well"}
+
+
+def test_a_launch_file_that_becomes_damaged_or_whole_again_changes_the_signature(two_runs):
+    folder = two_runs.logs / "damaged"
+    before = jobs.signature(folder)
+    (folder / "worker.json").write_text("{")
+    damaged = jobs.signature(folder)
+    (folder / "worker.json").unlink()
+    assert damaged != before
+    assert jobs.signature(folder) == before
+    assert jobs.state(folder).status == "running"

@@ -69,11 +69,9 @@ def runs(*, json: bool = False) -> int:
     """
     folders = jobs.runs(Home.here())
     if json:
-        print_json([_about(TrainingRun.open(folder)) for folder in folders])
-        return 0
-    states = [(folder.name, jobs.state(folder)) for folder in folders]
-    print_table([("RUN", "STATUS", "STAGE", "EPOCH", "STEP")] + [
-        (name, one.status, one.stage, f"{one.epoch}/{one.epochs}", f"{one.step}/{one.total_steps}") for name, one in states])
+        print_json([_about_or_why_not(folder) for folder in folders])
+    else:
+        print_table([("RUN", "STATUS", "STAGE", "EPOCH", "STEP"), *map(_row, folders)])
     return 0
 
 
@@ -163,6 +161,23 @@ def _follow(run: TrainingRun, start: int) -> None:
             asked = True
             print("\nStopping after this step; once more to kill it.", file=sys.stderr)
             jobs.stop(run.folder)
+
+
+def _row(folder: Path) -> tuple[str, ...]:
+    """A line of the list. A damaged run is one line of it and keeps none of the others from being shown."""
+    try:
+        one = jobs.state(folder)
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return folder.name, "damaged", "", "", ""
+    return folder.name, one.status, one.stage, f"{one.epoch}/{one.epochs}", f"{one.step}/{one.total_steps}"
+
+
+def _about_or_why_not(folder: Path) -> dict[str, Any]:
+    try:
+        return _about(TrainingRun.open(folder))
+    except RunError as error:
+        return {"run": folder.name, "folder": folder, "status": "damaged", "message": error.message, "fix": error.fix}
 
 
 def _about(run: TrainingRun) -> dict[str, Any]:
