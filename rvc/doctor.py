@@ -14,6 +14,7 @@ from typing import Literal
 
 import psutil
 
+from rvc import gpus
 from rvc.download.catalog import Catalog, state
 from rvc.embedders import registry as embedders
 from rvc.f0 import registry as f0
@@ -39,7 +40,7 @@ class Finding:
 
 def examine(home: Home) -> list[Finding]:
     """Look at everything once. Takes a few seconds: torch is imported and each device computes something."""
-    return [*_python(), *_torch(), *_storage(home), *_codecs(), *_choices("Embedder", embedders, embedders.EMBEDDERS, home),
+    return [*_python(), *_gpus(), *_torch(), *_storage(home), *_codecs(), *_choices("Embedder", embedders, embedders.EMBEDDERS, home),
             *_choices("Pitch detector", f0, f0.METHODS, home), *_catalogue(home)]
 
 
@@ -47,6 +48,12 @@ def _python() -> Iterator[Finding]:
     supported = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("Python", "ok" if supported else "broken", f"{platform.python_version()} on {platform.platform()}",
                   None if supported else "Install Python 3.11, 3.12 or 3.13 and delete the folder .venv.")
+
+
+def _gpus() -> Iterator[Finding]:
+    """What NVIDIA's driver lists. Whether torch can compute there, and what to do if not, is said with torch."""
+    for one in gpus.installed() or ():
+        yield Finding(f"GPU {one.index}", "ok", one.title)
 
 
 def _torch() -> Iterator[Finding]:

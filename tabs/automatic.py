@@ -6,7 +6,7 @@ from rvc.train.settings import TrainingSettings
 
 
 def sentences(settings: TrainingSettings, resolved: Resolved) -> list[str]:
-    """One sentence for each choice that was left open. Empty when everything was chosen by name."""
+    """One sentence for each choice that was left open, and how several devices share the batch. Often empty."""
     asked = settings.model
     said = []
     if asked.embedder == "auto":
@@ -15,6 +15,8 @@ def sentences(settings: TrainingSettings, resolved: Resolved) -> list[str]:
         said.append(f"Pitch detector: {resolved.f0_method}.{_why_detector(resolved)}")
     if asked.base_model == "auto":
         said.append(_pretrain(settings, resolved))
+    if len(settings.fit.devices) > 1:
+        said.append(f"Batch {settings.fit.shares}: {', '.join(settings.fit.devices)} share it.")
     return said
 
 

@@ -1,5 +1,6 @@
 """What is offered where the settings leave it open, with what is not here marked as such."""
 
+from rvc import gpus
 from rvc.download.pairs import base_pairs
 from rvc.embedders import registry as embedders
 from rvc.f0 import registry as detectors
@@ -22,6 +23,13 @@ def pretrain_choices(home: Home) -> Choices:
     pairs = [(" · ".join(part for part in (pair.name, rate(pair.sample_rate), pair.version, pair.source) if part), pair.name)
              for pair in base_pairs(home)]
     return [AUTO, ("None, from scratch", "scratch"), *pairs]
+
+
+def gpu_choices() -> Choices:
+    """Each NVIDIA GPU, and all together. Where none is known only the automatic choice is offered; a list can still be typed."""
+    here = gpus.installed() or ()
+    every = [(f"All {len(here)} GPUs", ",".join(str(one.index) for one in here))] if len(here) > 1 else []
+    return [("One, automatic", ""), *((f"GPU {one.index} · {one.title}", str(one.index)) for one in here), *every]
 
 
 def rate(sample_rate: int | None) -> str:

@@ -15,7 +15,7 @@ from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, curves, widgets
 from tabs.boundary import handler, sentence
-from tabs.choices import detector_choices, embedder_choices, pretrain_choices
+from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices
 from tabs.form import Choices, Form
 from tabs.page import QUIET, Page
 from tabs.studio import SAMPLES, Studio
@@ -26,8 +26,8 @@ LOG_LINES = 80
 SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
 SAMPLE_NAME = "sample"
 SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
-# Fields that decide what an "auto" comes to.
-DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size")
+# Fields that decide what the banner says.
+DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size", "batch_size", "gpus")
 
 
 def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
@@ -103,7 +103,8 @@ class _Asked:
 
     def _open_choices(self) -> dict[str, Choices]:
         home = self._studio.home
-        return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "base_model": pretrain_choices(home)}
+        return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "base_model": pretrain_choices(home),
+                "gpus": gpu_choices()}
 
 
 class _Live:

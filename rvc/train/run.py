@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from rvc import gpus
 from rvc.embedders import registry as embedders
 from rvc.errors import DatasetError, RunBusyError, RunError
 from rvc.events import EventLog
@@ -36,6 +37,7 @@ class Resolved:
     @classmethod
     def of(cls, settings: TrainingSettings, home: Home) -> "Resolved":
         """Raises when something is asked for by name that this machine lacks: before a run is made, not in its second stage."""
+        gpus.require(settings.fit.devices)
         embedder = embedders.resolve(settings.model.embedder, home)
         f0_method = f0.resolve(settings.model.f0_method, home)
         embedders.require(embedder, home)
@@ -79,11 +81,12 @@ class TrainingRun:
         """A new run, or an existing one with new settings: what they make stale is done again, nothing else.
 
         Raises ``SettingsError`` for a name no folder can have, ``DatasetError`` when a new run has no dataset, ``RunBusyError`` while
-        a worker is on it, ``MissingAssetError`` for what is asked for and not installed, and ``RunError`` when the settings ask for
-        another network than the one whose checkpoints the run holds, or when these are another program's.
+        a worker is on it, ``MissingAssetError`` for what is asked for and not installed, ``DeviceError`` for GPUs that are not there, and
+        ``RunError`` when the settings ask for another network than the one whose checkpoints the run holds, or when these are another
+        program's.
         """
         folder = home.logs / checked_name(name)
-        settings = _with_absolute_dataset(settings)
+        settings = _with_absolute_paths(settings)
         run = cls(folder, settings, Resolved.of(settings, home), _now())
         if not (folder / "run.json").exists():
             _refuse_foreign_checkpoints(folder)
@@ -155,6 +158,11 @@ class TrainingRun:
     def held_out_list(self) -> Path:
         """The clips that are not trained on: what every save is scored by. Beside ``filelist``, in the same format."""
         return self.folder / "heldout.csv"
+
+    @property
+    def eval(self) -> Path:
+        """What the saved epochs came to: scores in ``<epoch>e_<step>s.json``, the clip to listen to in ``<epoch>e_<step>s.flac``."""
+        return self.folder / "eval"
 
     @property
     def index_path(self) -> Path:
@@ -239,11 +247,16 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]
 
 
-def _with_absolute_dataset(settings: TrainingSettings) -> TrainingSettings:
+def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
     """The worker has a working folder of its own."""
-    dataset = settings.data.dataset.strip()
-    absolute = str(Path(dataset).expanduser().resolve()) if dataset else ""
-    return settings.model_copy(update={"data": settings.data.model_copy(update={"dataset": absolute})})
+    data = settings.data.model_copy(update={"dataset": _absolute(settings.data.dataset)})
+    fit = settings.fit.model_copy(update={"audition": _absolute(settings.fit.audition)})
+    return settings.model_copy(update={"data": data, "fit": fit})
+
+
+def _absolute(path: str) -> str:
+    """Empty stays empty."""
+    return str(Path(path.strip()).expanduser().resolve()) if path.strip() else ""
 
 
 def _refuse_missing_dataset(settings: TrainingSettings) -> None:
