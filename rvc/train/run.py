@@ -35,13 +35,18 @@ class Resolved:
     base_model: str
 
     @classmethod
-    def of(cls, settings: TrainingSettings, home: Home) -> "Resolved":
-        """Raises when something is asked for by name that this machine lacks: before a run is made, not in its second stage."""
+    def of(cls, settings: TrainingSettings, home: Home, begun: "TrainingRun | None" = None) -> "Resolved":
+        """Raises when something is asked for by name that this machine lacks: before a run is made, not in its second stage.
+
+        begun: the same run as it is, if it has checkpoints: what it started from may be gone by now.
+        """
         gpus.require(settings.fit.devices)
         embedder = embedders.resolve(settings.model.embedder, home)
         f0_method = f0.resolve(settings.model.f0_method, home)
         embedders.require(embedder, home)
         f0.require(f0_method, home)
+        if begun and begun.settings.model.base_model == settings.model.base_model:
+            return cls(embedder=embedder, f0_method=f0_method, base_model=begun.resolved.base_model)
         return cls(embedder=embedder, f0_method=f0_method, base_model=bases.resolve(settings, embedder, home))
 
     def keeping(self, before: "Resolved", settings: TrainingSettings) -> "Resolved":
@@ -87,7 +92,8 @@ class TrainingRun:
         """
         folder = home.logs / checked_name(name)
         settings = _with_absolute_paths(settings)
-        run = cls(folder, settings, Resolved.of(settings, home), _now())
+        bases.refuse_itself(settings, folder.name)
+        run = cls(folder, settings, Resolved.of(settings, home, cls.begun(folder)), _now())
         if not (folder / "run.json").exists():
             _refuse_foreign_checkpoints(folder)
             _refuse_missing_dataset(settings)
@@ -113,6 +119,12 @@ class TrainingRun:
                        manifest["created"])
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise RunError(f"{path} is damaged: {error}") from error
+
+    @classmethod
+    def begun(cls, folder: Path) -> "TrainingRun | None":
+        """The run in ``folder``, if there is one that has learnt something."""
+        run = cls.open(folder) if (folder / "run.json").exists() else None
+        return run if run and run.checkpoint_steps() else None
 
     @classmethod
     def named(cls, home: Home, name: str) -> "TrainingRun":
