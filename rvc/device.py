@@ -17,12 +17,19 @@ class Precision:
     name: str  # fp32, bf16 or fp16
     autocast: torch.dtype | None
     needs_scaler: bool  # fp16's small gradients vanish without loss scaling
+    tf32: bool = False  # products of float32 matrices with 10 bits of mantissa, on NVIDIA's GPUs since Ampere
+
+    def settle(self) -> None:
+        """For this process. torch's own default lets convolutions use TF32 and matrix products not: here fp32 means float32 everywhere."""
+        torch.backends.cudnn.allow_tf32 = self.tf32
+        torch.backends.cuda.matmul.allow_tf32 = self.tf32
 
 
 FP32 = Precision("fp32", None, False)
+TF32 = Precision("tf32", None, False, tf32=True)
 BF16 = Precision("bf16", torch.bfloat16, False)
 FP16 = Precision("fp16", torch.float16, True)
-_BY_NAME = {one.name: one for one in (FP32, BF16, FP16)}
+_BY_NAME = {one.name: one for one in (FP32, TF32, BF16, FP16)}
 
 
 def resolve(device: str) -> torch.device:
@@ -53,7 +60,7 @@ def probe_precision(device: torch.device, asked: str) -> Precision:
         return next((one for one in wanted if _computes(device, one)), FP32)
     precision = _BY_NAME[asked]
     if not _computes(device, precision):
-        raise DeviceError(f"{device} does not compute {asked} correctly.", fix="Use --precision auto.")
+        raise DeviceError(f"{device} does not compute in {asked}, or not correctly.", fix="Use --precision auto.")
     return precision
 
 
@@ -78,6 +85,8 @@ def _best() -> str:
 
 def _computes(device: torch.device, precision: Precision) -> bool:
     """A small convolution and its gradient in ``precision`` agree with float32 on the CPU."""
+    if precision.tf32:
+        return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
     if precision.autocast is None:
         return True
     if device.type == "cuda" and precision is BF16 and not torch.cuda.is_bf16_supported(including_emulation=False):

@@ -10,6 +10,7 @@ from torch.utils.tensorboard import SummaryWriter
 AVERAGED_STEPS = 50
 # What Applio calls the running means: the same words below loss_avg_50/ and grad_avg_50/.
 _AVERAGED = ("grad/norm_d", "grad/norm_g", "loss/d/adv", "loss/g/adv", "loss/g/fm", "loss/g/kl", "loss/g/mel", "loss/g/total")
+_SOMETIMES = "update/"
 
 
 class Board:
@@ -18,20 +19,26 @@ class Board:
     def __init__(self, folder: Path, first_step: int) -> None:
         # purge: what a killed attempt wrote beyond the checkpoint it resumes from would draw a second line
         self._writer = SummaryWriter(str(folder), purge_step=first_step + 1 if first_step else None)
+        self._last: dict[str, float] = {}
         self._recent = {tag: deque(maxlen=AVERAGED_STEPS) for tag in _AVERAGED}
 
     def step(self, step: int, values: dict[str, float]) -> None:
-        """Called at every step; the means appear every 50."""
+        """Called at every step; the means appear every 50, and what is not measured at every step when it is."""
+        self._last = values
         for tag, recent in self._recent.items():
             recent.append(values[tag])
         if step % AVERAGED_STEPS == 0:
             for tag, recent in self._recent.items():
                 self._writer.add_scalar(tag.replace("loss/", "loss_avg_50/").replace("grad/", "grad_avg_50/"), np.mean(recent), step)
-
-    def epoch(self, step: int, values: dict[str, float]) -> None:
-        """The values of an epoch's last step."""
         for tag, value in values.items():
-            self._writer.add_scalar(tag, value, step)
+            if tag.startswith(_SOMETIMES):
+                self._writer.add_scalar(tag, value, step)
+
+    def epoch(self, step: int) -> None:
+        """The values of an epoch's last step."""
+        for tag, value in self._last.items():
+            if not tag.startswith(_SOMETIMES):
+                self._writer.add_scalar(tag, value, step)
         self._writer.flush()
 
     def preview(self, step: int, mels: dict[str, torch.Tensor], audio: torch.Tensor, sample_rate: int) -> None:
@@ -43,6 +50,22 @@ class Board:
 
     def close(self) -> None:
         self._writer.close()
+
+
+class NoBoard(Board):
+    """In the place of a board in processes that write nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        pass
+
+    def epoch(self, step: int) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 def _figure(mel: torch.Tensor):

@@ -3,7 +3,9 @@
 B batch, T frames (100 per second), F = n_fft/2+1 bins, C content channels, hop samples per frame.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -12,16 +14,18 @@ import psutil
 import soundfile
 import torch
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
 
 from rvc.errors import FormatError
 from rvc.f0.track import F0Track
 from rvc.models.config import ModelConfig
 from rvc.train.clips import Clip, ClipSampler
 from rvc.train.mel import linear_spectrogram
+from rvc.train.ranks import ALONE, Ranks
 from rvc.train.run import TrainingRun
 
 CACHE_FRACTION = 0.25  # of the memory that is free when the fit begins
+GPU_CACHE_FRACTION = 0.5  # of the GPU's: the networks, their gradients and two moments need the rest
+_READ_AHEAD = 2  # batches that wait, ready, while a GPU computes
 
 
 @dataclass(frozen=True)
@@ -36,22 +40,60 @@ class Batch:
     lengths: torch.Tensor  # (B,) frames
     speaker_id: torch.Tensor  # (B,)
 
+    @property
+    def nbytes(self) -> int:
+        return sum(value.nbytes for value in self._held().values())
+
     def to(self, device: torch.device) -> "Batch":
-        moved = {one.name: getattr(self, one.name) for one in fields(self)}
-        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in moved.items() if value is not None})
+        return replace(self, **{name: value.to(device, non_blocking=True) for name, value in self._held().items()})
 
-    def pin_memory(self) -> "Batch":  # the name that DataLoader looks for
-        held = {one.name: getattr(self, one.name) for one in fields(self)}
-        return replace(self, **{name: value.pin_memory() for name, value in held.items() if value is not None})
+    def pinned(self) -> "Batch":
+        """In memory from which a GPU can copy while it computes."""
+        return replace(self, **{name: value.pin_memory() for name, value in self._held().items()})
+
+    def _held(self) -> dict[str, torch.Tensor]:
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) is not None}
 
 
-class ClipDataset(Dataset):
-    """One item a clip; kept in memory while a quarter of the free memory lasts, read again beyond that."""
+@dataclass(frozen=True)
+class Part:
+    """Clips that are computed at once: all of a batch, or some of it.
 
-    def __init__(self, run: TrainingRun, config: ModelConfig, clips: list[Clip]) -> None:
+    ``places`` are where the clips stand in the batch of the whole step, and ``n_clips`` and ``n_frames`` the size of that batch: what
+    a mean over a part must be weighted by, so that the parts add up to the whole.
+    """
+
+    items: tuple[Batch, ...]  # of one clip each
+    places: tuple[int, ...]
+    frames: tuple[int, ...]  # of each clip
+    n_clips: int
+    n_frames: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def parts(self, size: int) -> Iterator["Part"]:
+        """This, ``size`` clips at a time."""
+        for start in range(0, len(self), size):
+            stop = start + size
+            yield replace(self, items=self.items[start:stop], places=self.places[start:stop], frames=self.frames[start:stop])
+
+    def batch(self, device: torch.device) -> Batch:
+        return collate(list(self.items)).to(device)
+
+
+class ClipDataset:
+    """One batch of one for every clip.
+
+    Clips stay in the memory of ``cache``, a GPU, when all of them fit into half of it. Else they stay in this machine's memory while
+    a quarter of what is free lasts, and are read again beyond that.
+    """
+
+    def __init__(self, run: TrainingRun, config: ModelConfig, clips: list[Clip], cache: torch.device | None = None) -> None:
         self.clips = clips
         self._run, self._config = run, config
         self._kept: dict[int, Batch] = {}
+        self.cache = cache if cache and self._estimated_bytes() < _free_gpu_bytes(cache) * GPU_CACHE_FRACTION else None
         self._budget_bytes = int(psutil.virtual_memory().available * CACHE_FRACTION)
 
     def __len__(self) -> int:
@@ -61,11 +103,22 @@ class ClipDataset(Dataset):
         if i in self._kept:
             return self._kept[i]
         item = self._read(self.clips[i])
-        size = sum(value.nbytes for one in fields(item) if (value := getattr(item, one.name)) is not None)
-        if size <= self._budget_bytes:
-            self._budget_bytes -= size
-            self._kept[i] = item
+        if self.cache:
+            item = item.to(self.cache)
+        elif item.nbytes > self._budget_bytes:
+            return item
+        else:
+            self._budget_bytes -= item.nbytes
+        self._kept[i] = item
         return item
+
+    def frames(self, i: int) -> int:
+        """How long clip ``i`` is as a batch of one."""
+        return max(self.clips[i].frames, self._config.segment_frames)
+
+    def _estimated_bytes(self) -> int:
+        values_per_frame = self._config.spec_channels + self._config.content_channels + self._config.hop_length + 3
+        return 4 * values_per_frame * sum(clip.frames for clip in self.clips)
 
     def _read(self, clip: Clip) -> Batch:
         """One clip as a batch of one. The spectrogram sets the length; pitch and content are fitted to it.
@@ -91,7 +144,8 @@ class ClipDataset(Dataset):
 
 def collate(items: list[Batch]) -> Batch:
     """Batches of one, side by side; shorter ones padded with zeros at the end of their time axis."""
-    frames = max(int(item.lengths) for item in items)
+    lengths = [item.spec.shape[-1] for item in items]  # not from ``lengths``: a GPU would have to be waited for
+    frames = max(lengths)
     time_axis = {"content": 1, "f0_hz": 1, "coarse": 1, "spec": 2, "audio": 2}
     joined = {}
     for one in fields(Batch):
@@ -100,18 +154,39 @@ def collate(items: list[Batch]) -> Batch:
             joined[one.name] = None
             continue
         if axis := time_axis.get(one.name):
-            values = [_padded(value, axis, value.shape[axis] // int(item.lengths) * frames)
-                      for value, item in zip(values, items, strict=True)]
+            values = [_padded(value, axis, value.shape[axis] // length * frames) for value, length in zip(values, lengths, strict=True)]
         joined[one.name] = torch.cat(values)
     return Batch(**joined)
 
 
-def batches(dataset: ClipDataset, sampler: ClipSampler, epoch: int, first: int, device: torch.device) -> Iterator[Batch]:
-    """The batches of ``epoch`` from number ``first`` on, on ``device``. The order depends on the seed and the epoch alone."""
-    loader = DataLoader(  # in this process: from the second epoch on the clips are in its memory
-        dataset, batch_sampler=sampler.epoch(epoch)[first:], collate_fn=collate, pin_memory=device.type == "cuda",
-        generator=torch.Generator())  # else the loader draws from the global one, and resuming inside an epoch would differ
-    return (batch.to(device) for batch in loader)
+def parts(dataset: ClipDataset, sampler: ClipSampler, epoch: int, first: int, ranks: Ranks = ALONE) -> Iterator[Part]:
+    """What this process computes of each batch of ``epoch`` from number ``first`` on. The order depends on the seed and the epoch alone.
+
+    The clips of a batch go round the processes; the last batch of an epoch may leave one of them without any.
+    """
+    for chosen in sampler.epoch(epoch)[first:]:
+        places = tuple(range(ranks.index, len(chosen), ranks.count))
+        items = tuple(dataset[chosen[place]] for place in places)
+        lengths = [dataset.frames(position) for position in chosen]
+        yield Part(items, places, tuple(lengths[place] for place in places), len(chosen), sum(lengths))
+
+
+def read_ahead(source: Iterator[Part]) -> Iterator[Part]:
+    """``source``, read and pinned by a thread of its own while the GPU computes."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        waiting = deque(reader.submit(_next_pinned, source) for _ in range(_READ_AHEAD))
+        while (part := waiting.popleft().result()) is not None:
+            waiting.append(reader.submit(_next_pinned, source))
+            yield part
+
+
+def _next_pinned(source: Iterator[Part]) -> Part | None:
+    part = next(source, None)
+    return part and replace(part, items=tuple(item.pinned() for item in part.items))
+
+
+def _free_gpu_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
 def _samples(path: Path, sample_rate: int) -> np.ndarray:

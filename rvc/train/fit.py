@@ -1,21 +1,28 @@
-"""Stage *fit*: from the clips of a run to checkpoints and voices. Begins, resumes, saves; the steps are the trainer's."""
+"""Stage *fit*: from the clips of a run to checkpoints and voices. Begins, resumes, saves; the steps are the trainer's.
+
+Of several processes that fit together each runs this; the one that leads writes files and tells what happens.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rvc import checkpoint
+import torch
+
 from rvc import device as devices
 from rvc.errors import TrainingError
 from rvc.events import Event, Note, Saved
 from rvc.export import VoiceFacts, export_voice
 from rvc.models.config import ModelConfig, config_for
 from rvc.paths import Home
-from rvc.train import bases, checkpoints
-from rvc.train.board import Board
+from rvc.train import base_weights, bases, checkpoints
+from rvc.train.board import Board, NoBoard
 from rvc.train.checkpoints import Snapshot
 from rvc.train.clips import ClipList
 from rvc.train.dataset import ClipDataset
+from rvc.train.ranks import ALONE, Ranks
+from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun
+from rvc.train.settings import FitSettings
 from rvc.train.state import TrainingState
 from rvc.train.trainer import EpochFinished, Trainer
 
@@ -33,19 +40,23 @@ class FitReport:
 
 @dataclass(frozen=True)
 class Fit:
-    """One attempt at fitting ``run``."""
+    """One attempt at fitting ``run``, in this process and those it is ranked with."""
 
     run: TrainingRun
     home: Home
     stop: Callable[[], bool]
+    ranks: Ranks = ALONE
+    device: torch.device | None = None  # None: the one of the settings
 
     def events(self) -> Iterator[Event | FitReport]:
         """What happens, then the report as the last item."""
         run, settings = self.run, self.run.settings.fit
-        device = devices.resolve(settings.device)
+        device = self.device or devices.resolve(settings.devices[0])
         precision = devices.probe_precision(device, settings.precision)
-        yield Note(message=f"Training on {devices.name_of(device)} in {precision.name}.")
+        precision.settle()
+        yield Note(message=f"Training on {devices.name_of(device)} in {precision.name}{self._company()}.")
         clips = ClipList.read(run.filelist)
+        _refuse_large_batch(settings, clips)
         snapshot = None
         for item in checkpoints.newest(run):
             if isinstance(item, Snapshot):
@@ -61,7 +72,8 @@ class Fit:
         state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler)
         yield from self._begin(state, snapshot, base)
         del snapshot, base  # a gigabyte at full size
-        trainer = Trainer(state, ClipDataset(run, config, list(clips)), settings, device, precision)
+        cache = device if device.type == "cuda" and settings.cache_on_device else None
+        trainer = Trainer(state, ClipDataset(run, config, list(clips), cache), device, precision, self.ranks)
         yield Note(message=f"{len(clips)} clips, {trainer.batches_per_epoch} steps an epoch.")
         yield from self._train(trainer, clips)
 
@@ -70,9 +82,10 @@ class Fit:
         if snapshot:
             reports = state.restore(snapshot)
             yield Note(message=f"Resumed from step {state.step}, epoch {state.epoch}: " + _loaded(reports))
-            if state.learning_rate != snapshot.generator["learning_rate"]:
-                state.change_learning_rate(settings.learning_rate, settings.lr_decay)
+            if settings.learning_rate != snapshot.generator["learning_rate"]:
                 yield Note(message=f"The learning rate is now based on {settings.learning_rate:g}.")
+            if state.ema and not snapshot.state.get("ema"):
+                yield Note(message="The EMA begins with the weights of this checkpoint, which has none.")
         elif base:
             reports = state.load_weights(base.generator, base.discriminator)
             yield Note(message=f"Started from the pretrain {self.run.resolved.base_model}: " + _loaded(reports))
@@ -81,7 +94,7 @@ class Fit:
 
     def _train(self, trainer: Trainer, clips: ClipList) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
-        board = Board(run.folder, state.step)
+        board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()
         saved_at = state.step
         try:
             for event in trainer.run(board, self.stop):
@@ -90,28 +103,39 @@ class Fit:
                     continue
                 last = event.epoch == settings.epochs
                 if last or event.epoch % settings.save_every_epochs == 0:
-                    trainer.preview(board)
-                    yield from checkpoints.save(run, state.snapshot())
+                    if self.ranks.leads:
+                        yield from self._save_epoch(trainer, board, clips, export=last or settings.export_every_save)
                     saved_at = state.step
-                    if last or settings.export_every_save:
-                        yield self._export(state, clips)
             stopped = state.epoch < settings.epochs
-            if stopped and state.step > saved_at:
+            if stopped and state.step > saved_at and self.ranks.leads:
                 yield from checkpoints.save(run, state.snapshot())
+            self.ranks.wait()
         finally:
             board.close()
         yield FitReport(state.epoch, state.step, stopped)
 
+    def _save_epoch(self, trainer: Trainer, board: Board, clips: ClipList, *, export: bool) -> Iterator[Event]:
+        """The checkpoint first: whatever fails after it, the work is not lost."""
+        yield from checkpoints.save(self.run, trainer.state.snapshot())
+        trainer.preview(board)
+        if export:
+            yield self._export(trainer.state, clips)
+
     def _export(self, state: TrainingState, clips: ClipList) -> Saved:
         path = self.run.voice_path(state.epoch, state.step)
         facts = VoiceFacts(name=self.run.name, epoch=state.epoch, step=state.step, embedder=self.run.resolved.embedder,
-                           n_speakers=clips.n_speakers, dataset_seconds=clips.seconds)
-        export_voice(state.synthesizer, state.config, path, facts)
+                           n_speakers=clips.n_speakers, speakers=names_to_choose(self.run), dataset_seconds=clips.seconds,
+                           weights=state.voice_weights)
+        export_voice(state.voice, state.config, path, facts)
         return Saved(what="voice", path=path.name, epoch=state.epoch, step=state.step)
 
+    def _company(self) -> str:
+        shares = self.run.settings.fit.shares
+        return f", {self.ranks.count} processes together, batch {shares}" if self.ranks.count > 1 else ""
+
     def _base(self) -> Snapshot:
-        pair = bases.pair_named(self.run.resolved.base_model, self.home)
-        return Snapshot(0, checkpoint.read(pair.g_path), checkpoint.read(pair.d_path), {})
+        resolved = self.run.resolved
+        return base_weights.read(bases.named(resolved.base_model, self.home), bases.network_of(self.run.settings, resolved.embedder))
 
     def _config(self, generator: dict | None) -> ModelConfig:
         """The network of the settings; its speaker table is as large as the one it starts from."""
@@ -119,6 +143,12 @@ class Fit:
         table = (generator or {}).get("model", {}).get("emb_g.weight")
         return config_for(settings.model.version, settings.data.sample_rate, settings.model.pitch_guidance, settings.model.vocoder,
                           settings.model.model_size, n_speakers=DEFAULT_SPEAKERS if table is None else len(table))
+
+
+def _refuse_large_batch(fit: FitSettings, clips: ClipList) -> None:
+    if fit.batch_size > len(clips):
+        raise TrainingError(f"A batch_size of {fit.batch_size} is larger than the {len(clips)} clips of this run.",
+                            fix=f"Use at most {len(clips)}, or more recordings.")
 
 
 def _loaded(reports: list) -> str:

@@ -16,13 +16,18 @@ FEATURE_MATCHING_WEIGHT = 2.0
 
 @dataclass(frozen=True)
 class DiscriminatorLosses:
-    """Scalars of one update of the discriminator; the gradient of ``total`` is what it learns from."""
+    """Scalars of one update of the discriminator; the gradient of ``total`` is what it learns from.
+
+    ``real`` and ``fake`` are means over the sub-discriminators: 0.25 each where they cannot tell, 0 where they always can.
+    """
 
     total: torch.Tensor
+    real: torch.Tensor
+    fake: torch.Tensor
 
-    def as_scalars(self) -> dict[str, float]:
-        """Numbers by their TensorBoard tags."""
-        return {"loss/d/adv": float(self.total.detach())}
+    def by_tag(self) -> dict[str, torch.Tensor]:
+        """By their TensorBoard tags."""
+        return {"loss/d/adv": self.total, "loss/d/real": self.real, "loss/d/fake": self.fake}
 
 
 @dataclass(frozen=True)
@@ -39,16 +44,18 @@ class GeneratorLosses:
     def of(cls, *, adversarial: torch.Tensor, feature_matching: torch.Tensor, mel: torch.Tensor, kl: torch.Tensor) -> "GeneratorLosses":
         return cls(adversarial + feature_matching + mel + kl, adversarial, feature_matching, mel, kl)
 
-    def as_scalars(self) -> dict[str, float]:
-        """Numbers by their TensorBoard tags."""
+    def by_tag(self) -> dict[str, torch.Tensor]:
+        """By their TensorBoard tags."""
         named = {"total": self.total, "adv": self.adversarial, "fm": self.feature_matching, "mel": self.mel, "kl": self.kl}
-        return {f"loss/g/{name}": float(value.detach()) for name, value in named.items()}
+        return {f"loss/g/{name}": value for name, value in named.items()}
 
 
 def discriminator_losses(real_scores: Sequence[torch.Tensor], fake_scores: Sequence[torch.Tensor]) -> DiscriminatorLosses:
     """Σ over the sub-discriminators of mean((1 - real)²) + mean(fake²). The fake audio must be detached from the synthesizer."""
-    pairs = zip(real_scores, fake_scores, strict=True)
-    return DiscriminatorLosses(_sum((1 - real.float()).square().mean() + fake.float().square().mean() for real, fake in pairs))
+    assert len(real_scores) == len(fake_scores)
+    real = _sum((1 - one.float()).square().mean() for one in real_scores)
+    fake = _sum(one.float().square().mean() for one in fake_scores)
+    return DiscriminatorLosses(real + fake, real / len(real_scores), fake / len(fake_scores))
 
 
 def adversarial_loss(fake_scores: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -78,15 +85,17 @@ def kl_loss(
     mask: torch.Tensor,
     *,
     weight: float = 1.0,
+    n_frames: int | None = None,
 ) -> torch.Tensor:
     """How far the posterior, sent through the flow, is from the prior: one sample's estimate, in nats per frame.
 
     The four tensors are (B, C, T), ``mask`` is (B, 1, T) with 1 on real frames. Summed over C and divided by the number of real
     frames only, as in VITS, so its scale grows with C. In float32, because e^(-2 log_std_p) leaves half precision's range at
     log_std_p = -5.5. Frames outside the mask are replaced before the exponential, not multiplied by zero after it: whatever
-    padding holds, it can reach neither the loss nor a gradient. ``ValueError`` when the mask is empty.
+    padding holds, it can reach neither the loss nor a gradient. ``n_frames`` is what to divide by when these clips are only some of
+    a batch: its real frames. ``ValueError`` when the mask is empty.
     """
-    frames = mask.float().sum()
+    frames = mask.float().sum() if n_frames is None else n_frames
     if not frames > 0:
         raise ValueError("The KL loss of a batch without a single frame is not defined.")
     with torch.autocast(z_p.device.type, enabled=False):

@@ -22,6 +22,8 @@ from rvc.train.clips import ClipList
 from rvc.train.extract import ExtractFolders, Extractor, ExtractReport
 from rvc.train.fit import Fit, FitReport
 from rvc.train.preprocess import PreprocessReport, dataset_fingerprint, preprocess
+from rvc.train.ranked import RankedFit
+from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun, fingerprint
 
 Stop = Callable[[], bool]
@@ -129,7 +131,8 @@ def _fit(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event
         yield Note(level="warning", message="The data changed, so the fit begins anew. Its earlier checkpoints and voices are in "
                                             f"{aside.name}.")
     run.record("fit_data", plan.extract, {})
-    for item in Fit(run, home, stop).events():
+    several = len(run.settings.fit.devices) > 1
+    for item in (RankedFit(run, stop) if several else Fit(run, home, stop)).events():
         if not isinstance(item, FitReport):
             yield item
         elif not item.stopped:
@@ -169,7 +172,7 @@ def export_run(run: TrainingRun, step: int | None = None, *, output: Path | None
     if output or not path.exists():
         clips = ClipList.read(run.filelist)
         facts = VoiceFacts(name=run.name, epoch=epoch, step=step, embedder=run.resolved.embedder,
-                           n_speakers=clips.n_speakers, dataset_seconds=clips.seconds)
+                           n_speakers=clips.n_speakers, speakers=names_to_choose(run), dataset_seconds=clips.seconds)
         voice_from_checkpoint(run.checkpoint("G", step), path, facts, sample_rate=run.settings.data.sample_rate)
     return path, step
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rvc import checkpoint
 from rvc.checkpoint import LoadReport
@@ -12,6 +13,7 @@ from rvc.models.config import ModelConfig
 from rvc.models.discriminators import Discriminator
 from rvc.models.synthesizer import Synthesizer
 from rvc.train.checkpoints import Snapshot
+from rvc.train.rates import Moment, factor
 from rvc.train.settings import FitSettings
 
 ADAM_BETAS, ADAM_EPS = (0.8, 0.99), 1e-9  # what the whole RVC family trains with
@@ -20,17 +22,16 @@ TINY_DISCRIMINATOR_WIDTH = 1 / 16
 
 @dataclass
 class TrainingState:
-    """Networks, optimizers, schedules and counters. ``epoch`` counts finished epochs; ``batch`` the finished batches of the next one."""
+    """Networks, optimizers and counters. ``epoch`` counts finished epochs; ``batch`` the finished batches of the next one."""
 
     config: ModelConfig
+    fit: FitSettings
     synthesizer: Synthesizer
     discriminator: Discriminator
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
-    schedule_g: torch.optim.lr_scheduler.LRScheduler
-    schedule_d: torch.optim.lr_scheduler.LRScheduler
     scaler: torch.amp.GradScaler
-    learning_rate: float
+    ema: AveragedModel | None = None  # of the synthesizer
     step: int = 0
     epoch: int = 0
     batch: int = 0
@@ -40,41 +41,51 @@ class TrainingState:
         """Random weights from ``fit.seed``."""
         torch.manual_seed(fit.seed)
         synthesizer = Synthesizer(config).to(device)
-        discriminator = Discriminator(config.version, TINY_DISCRIMINATOR_WIDTH if tiny else 1.0).to(device)
-        optimizers = [
-            torch.optim.AdamW(network.parameters(), lr=fit.learning_rate, betas=ADAM_BETAS, eps=ADAM_EPS, weight_decay=0.01,
+        discriminator = Discriminator(config.discriminator, TINY_DISCRIMINATOR_WIDTH if tiny else 1.0).to(device)
+        synthesizer.dec.checkpointing = discriminator.checkpointing = fit.activation_checkpointing
+        optimizer_g, optimizer_d = (
+            torch.optim.AdamW(network.parameters(), lr=rate, betas=ADAM_BETAS, eps=ADAM_EPS, weight_decay=0.01,
                               fused=device.type in ("cpu", "cuda"))
-            for network in (synthesizer, discriminator)]
-        schedules = [torch.optim.lr_scheduler.ExponentialLR(one, fit.lr_decay) for one in optimizers]
+            for network, rate in ((synthesizer, fit.learning_rate), (discriminator, fit.rate_of_discriminator)))
         scaler = torch.amp.GradScaler(device.type, enabled=needs_scaler)
-        return cls(config, synthesizer, discriminator, *optimizers, *schedules, scaler, fit.learning_rate)
+        ema = _averaged(synthesizer, fit.ema_decay) if fit.ema_decay else None
+        return cls(config, fit, synthesizer, discriminator, optimizer_g, optimizer_d, scaler, ema)
+
+    @property
+    def voice(self) -> Synthesizer:
+        """The generator whose weights voices are made of."""
+        return self.ema.module if self.ema else self.synthesizer
+
+    @property
+    def voice_weights(self) -> str:
+        """In words, for the voice file."""
+        return f"mean of the trained ones (EMA {self.fit.ema_decay:g})" if self.ema else "as trained"
+
+    def set_rates(self, total_steps: int) -> None:
+        """The learning rates of the coming step."""
+        now = factor(self.fit, Moment(self.step, self.epoch, total_steps))
+        for optimizer, initial in ((self.optimizer_g, self.fit.learning_rate), (self.optimizer_d, self.fit.rate_of_discriminator)):
+            for group in optimizer.param_groups:
+                group["lr"] = initial * now
 
     def finish_epoch(self) -> None:
         self.epoch, self.batch = self.epoch + 1, 0
-        self.schedule_g.step()
-        self.schedule_d.step()
-
-    def change_learning_rate(self, initial: float, decay: float) -> None:
-        """Another initial rate for a resumed run: the decay of the epochs so far applies to it."""
-        for schedule in (self.schedule_g, self.schedule_d):
-            schedule.base_lrs = [initial] * len(schedule.base_lrs)
-            for group in schedule.optimizer.param_groups:
-                group["initial_lr"], group["lr"] = initial, initial * decay**self.epoch
 
     # -- files -------------------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
         """What a checkpoint holds. The G and D files are readable by Applio and RVC; ``iteration`` is the epoch there."""
 
-        def network(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        def network(module: torch.nn.Module, optimizer: torch.optim.Optimizer, rate: float) -> dict[str, Any]:
             return {"model": checkpoint.state_of(module), "iteration": self.epoch, "optimizer": optimizer.state_dict(),
-                    "learning_rate": self.learning_rate}
+                    "learning_rate": rate}
 
         state = {"step": self.step, "epoch": self.epoch, "batch": self.batch, "scaler": self.scaler.state_dict(),
-                 "schedule_g": self.schedule_g.state_dict(), "schedule_d": self.schedule_d.state_dict()}
-        generator = network(self.synthesizer, self.optimizer_g)
-        discriminator = {**network(self.discriminator, self.optimizer_d), "scaler": self.scaler.state_dict()}
-        return Snapshot(self.step, generator, discriminator, state)
+                 "ema": checkpoint.state_of(self.ema.module) if self.ema else None,
+                 "ema_steps": int(self.ema.n_averaged) if self.ema else 0}
+        generator = network(self.synthesizer, self.optimizer_g, self.fit.learning_rate)
+        discriminator = network(self.discriminator, self.optimizer_d, self.fit.rate_of_discriminator)
+        return Snapshot(self.step, generator, {**discriminator, "scaler": self.scaler.state_dict()}, state)
 
     def restore(self, snapshot: Snapshot) -> list[LoadReport]:
         """Go on from ``snapshot``. Every tensor is accounted for, or a ``FormatError`` says which is not."""
@@ -83,16 +94,25 @@ class TrainingState:
         _restore_optimizer(self.optimizer_d, snapshot.discriminator["optimizer"], "D")
         state = snapshot.state
         self.step, self.epoch, self.batch = state["step"], state["epoch"], state["batch"]
-        self.schedule_g.load_state_dict(state["schedule_g"])
-        self.schedule_d.load_state_dict(state["schedule_d"])
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
+        if self.ema and state.get("ema"):
+            checkpoint.load_state(self.ema.module, state["ema"], what="the EMA of G")
+            self.ema.n_averaged.fill_(state["ema_steps"])
         return reports
 
     def load_weights(self, generator: dict[str, Any], discriminator: dict[str, Any]) -> list[LoadReport]:
         """Only the weights: the beginning of a fine-tune."""
-        return [checkpoint.load_state(self.synthesizer, _model(generator, "G"), what="G"),
-                checkpoint.load_state(self.discriminator, _model(discriminator, "D"), what="D")]
+        reports = [checkpoint.load_state(self.synthesizer, _model(generator, "G"), what="G"),
+                   checkpoint.load_state(self.discriminator, _model(discriminator, "D"), what="D")]
+        if self.ema:
+            self.ema.module.load_state_dict(self.synthesizer.state_dict())
+        return reports
+
+
+def _averaged(synthesizer: Synthesizer, decay: float) -> AveragedModel:
+    averaged = AveragedModel(synthesizer, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    return averaged.requires_grad_(False)
 
 
 def _model(content: dict[str, Any], what: str) -> dict[str, torch.Tensor]:
@@ -102,7 +122,11 @@ def _model(content: dict[str, Any], what: str) -> dict[str, torch.Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], what: str) -> None:
+    """Moments and counts. The learning rate is the schedule's, and the other numbers those of the settings."""
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
     try:
         optimizer.load_state_dict(saved)
     except (ValueError, KeyError) as error:
         raise FormatError(f"The optimizer state of {what} does not fit this network: {error}.") from error
+    for group, now in zip(optimizer.param_groups, groups, strict=True):
+        group.update(now)

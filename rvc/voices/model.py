@@ -6,13 +6,14 @@ so that listing voices stays quick.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvc.errors import FormatError
-from rvc.models.config import HIFI_GAN, ModelConfig
-from rvc.models.recognise import refuse_misfit, refuse_other_vocoders
+from rvc.models.config import ModelConfig
+from rvc.models.recognise import refuse_misfit, vocoder_of
+from rvc.models.vocoders import HIFI_GAN
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,7 @@ class VoiceModel:
     name: str
     embedder: str = DEFAULT_EMBEDDER
     n_speakers: int = 1  # ids 0 to n_speakers - 1 were trained; the table in the network may have more rows
+    speakers: dict[int, str] = field(default_factory=dict)  # names by id, for those that have one
     epoch: int = 0
     step: int = 0
     author: str = ""
@@ -38,6 +40,7 @@ class VoiceModel:
     created: str = ""  # ISO time, as written by the program that made it
     dataset_seconds: int | None = None
     model_hash: str = ""
+    weights: str = ""  # "as trained", or which mean of them; empty in files that do not say
 
     @classmethod
     def read(cls, path: Path) -> "VoiceModel":
@@ -56,12 +59,11 @@ class VoiceModel:
     @classmethod
     def _parsed(cls, path: Path, content: dict[str, Any]) -> "VoiceModel":
         weight = _weight(content)
-        refuse_other_vocoders(weight)
         config = ModelConfig.from_list(
             _with_speakers(content.get("config"), weight),
             version=_version(content.get("version")),
             pitch_guidance=bool(_whole(content, "f0", default=1)),
-            vocoder=_text(content, "vocoder") or HIFI_GAN,
+            vocoder=_text(content, "vocoder") or vocoder_of(weight) or HIFI_GAN,
         )
         _sample_rate(content.get("sr", config.sample_rate))  # config is what counts; this only refuses nonsense
         length = "dataset_length" if "dataset_length" in content else "dataset_lenght"  # as Applio 3.2.5 spelled it
@@ -71,6 +73,7 @@ class VoiceModel:
             name=_text(content, "model_name") or path.stem,
             embedder=_text(content, "embedder_model") or DEFAULT_EMBEDDER,
             n_speakers=min(max(1, _whole(content, "speakers_id")), config.n_speakers),
+            speakers=named_speakers(content.get("speakers")),
             epoch=_whole(content, "epoch"),
             step=_whole(content, "step"),
             author=_text(content, "author"),
@@ -78,6 +81,7 @@ class VoiceModel:
             created=_text(content, "creation_date"),
             dataset_seconds=_seconds(_text(content, length)),
             model_hash=_text(content, "model_hash"),
+            weights=_text(content, "weights_are"),
         )
 
     def synthesizer(self, device: "torch.device | str" = "cpu") -> "Synthesizer":
@@ -99,8 +103,9 @@ class VoiceModel:
         return {
             "kind": "voice", "path": str(self.path), "name": self.name, "version": config.version, "sample_rate": config.sample_rate,
             "pitch_guidance": config.pitch_guidance, "vocoder": config.vocoder, "embedder": self.embedder, "n_speakers": self.n_speakers,
-            "epoch": self.epoch, "step": self.step, "author": self.author, "info": self.info, "created": self.created,
-            "dataset_seconds": self.dataset_seconds, "model_hash": self.model_hash, "config": config.as_list(),
+            "speakers": self.speakers, "epoch": self.epoch, "step": self.step, "author": self.author, "info": self.info,
+            "created": self.created,
+            "dataset_seconds": self.dataset_seconds, "model_hash": self.model_hash, "weights": self.weights, "config": config.as_list(),
         }
 
 
@@ -121,6 +126,14 @@ def _weight(content: dict[str, Any]) -> dict[str, Any]:
         if key != "weight" and any(_is_tensor(one) for one in _leaves(value)):
             raise FormatError(f"This is not a voice: it has tensors outside 'weight', under {key!r}.")
     return weight
+
+
+def named_speakers(value: Any) -> dict[int, str]:
+    """Names by id, ascending. The key is ours: what another program may keep under it is passed over."""
+    if not isinstance(value, dict):
+        return {}
+    return {number: value[number] for number in sorted(one for one in value if type(one) is int and one >= 0)
+            if isinstance(value[number], str) and value[number]}
 
 
 def _with_speakers(config: Any, weight: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from rvc.events import Metrics, Note, Saved
 from rvc.models.config import config_for
 from rvc.paths import Home
 from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset, batches
+from rvc.train.dataset import ClipDataset, Part, parts
 from rvc.train.fit import Fit, FitReport
 from rvc.train.run import TrainingRun
 from rvc.train.state import TrainingState
@@ -52,7 +52,9 @@ def copied_run(finished, home) -> TrainingRun:
 
 
 def losses(items: list) -> list[dict[str, float]]:
-    return [item.values for item in items if isinstance(item, Metrics)]
+    """What was measured at every step, but for how long things took."""
+    return [{tag: value for tag, value in item.values.items() if not tag.startswith("time/")} for item in items
+            if isinstance(item, Metrics)]
 
 
 def weights_hash(run: TrainingRun, step: int) -> str:
@@ -173,14 +175,13 @@ def test_a_run_whose_checkpoints_are_all_damaged_fails_and_keeps_them(copied_run
     assert {path.name: path.stat().st_size for path in run.folder.glob("*_*.p*")} == before
 
 
-def fresh_trainer(run: TrainingRun):
+def fresh_trainer(run: TrainingRun) -> tuple[Trainer, Part]:
     device = torch.device("cpu")
     config = config_for("v2", run.settings.data.sample_rate, size="tiny")
     state = TrainingState.fresh(config, run.settings.fit, device, tiny=True, needs_scaler=False)
     dataset = ClipDataset(run, config, list(ClipList.read(run.filelist)))
-    trainer = Trainer(state, dataset, run.settings.fit, device, FP32)
     sampler = ClipSampler([clip.frames for clip in dataset.clips], run.settings.fit.batch_size, run.settings.fit.seed)
-    return trainer, next(iter(batches(dataset, sampler, 0, 0, device)))
+    return Trainer(state, dataset, device, FP32), next(parts(dataset, sampler, 0, 0))
 
 
 def state_hash(module: torch.nn.Module) -> str:
@@ -188,30 +189,30 @@ def state_hash(module: torch.nn.Module) -> str:
 
 
 def test_a_discriminator_loss_that_is_not_finite_touches_no_weight(tiny_run):
-    trainer, batch = fresh_trainer(tiny_run())
-    batch.audio[0] = float("nan")
+    trainer, work = fresh_trainer(tiny_run())
+    work.items[0].audio[:] = float("nan")
     before = state_hash(trainer.state.synthesizer), state_hash(trainer.state.discriminator)
     with pytest.raises(NonFiniteLossError, match="loss of the discriminator became nan at step 1"):
-        trainer.step(batch)
+        trainer.stepper.step(work)
     assert (state_hash(trainer.state.synthesizer), state_hash(trainer.state.discriminator)) == before
     assert trainer.state.step == 0
 
 
 def test_a_generator_loss_that_is_not_finite_touches_no_weight_of_it(tiny_run):
-    trainer, batch = fresh_trainer(tiny_run())
-    batch.content[0] = float("inf")  # reaches the prior and so the KL loss, but not the audio
+    trainer, work = fresh_trainer(tiny_run())
+    work.items[0].content[:] = float("inf")  # reaches the prior and so the KL loss, but not the audio
     before = state_hash(trainer.state.synthesizer)
     with pytest.raises(NonFiniteLossError, match="loss of the generator became nan at step 1"):
-        trainer.step(batch)
+        trainer.stepper.step(work)
     assert state_hash(trainer.state.synthesizer) == before
 
 
 def test_both_networks_move_at_every_step(tiny_run):
-    trainer, batch = fresh_trainer(tiny_run())
+    trainer, work = fresh_trainer(tiny_run())
     before = {name: one.detach().clone() for name, one in trainer.state.synthesizer.named_parameters()}
     judge = {name: one.detach().clone() for name, one in trainer.state.discriminator.named_parameters()}
     for _ in range(2):  # the flow's last layers begin at zero: what feeds them moves from the second step on
-        trainer.step(batch)
+        trainer.stepper.step(work)
     still = [name for name, one in trainer.state.synthesizer.named_parameters() if torch.equal(one, before[name])]
     still += [name for name, one in trainer.state.discriminator.named_parameters() if torch.equal(one, judge[name])]
     assert not still
@@ -226,9 +227,11 @@ def test_tensorboard_has_the_tags_that_users_know(tiny_run):
     board.Reload()
     tags = board.Tags()
     parts = {"g/total", "g/adv", "g/fm", "g/mel", "g/kl", "d/adv"}
-    assert set(tags["scalars"]) == {
-        *(f"loss/{one}" for one in parts), *(f"loss_avg_50/{one}" for one in parts),
-        "grad/norm_g", "grad/norm_d", "grad_avg_50/norm_g", "grad_avg_50/norm_d", "learning_rate"}
+    assert {tag for tag in tags["scalars"] if not tag.startswith("update/")} == {
+        *(f"loss/{one}" for one in parts), *(f"loss_avg_50/{one}" for one in parts), "loss/d/real", "loss/d/fake",
+        "grad/norm_g", "grad/norm_d", "grad_avg_50/norm_g", "grad_avg_50/norm_d", "grad/clipped_g", "grad/clipped_d",
+        "learning_rate", "time/data_fraction"}
+    assert {"update/g/dec", "update/g/enc_p", "update/d/0"} < set(tags["scalars"])
     assert set(tags["images"]) == {"slice/mel_org", "slice/mel_gen", "all/mel"}
     assert tags["audio"] == ["gen/audio_0000050"]
     assert [one.step for one in board.Scalars("loss/g/total")] == [5 * epoch for epoch in range(1, 11)]

@@ -1,0 +1,176 @@
+"""One step: the same however its batch is divided, and what it promises when memory or numbers run out."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from rvc.device import FP32
+from rvc.errors import TrainingError
+from rvc.models.config import config_for
+from rvc.train.clips import ClipList, ClipSampler
+from rvc.train.dataset import ClipDataset, Part, parts
+from rvc.train.ranks import Ranks
+from rvc.train.state import TrainingState
+from rvc.train.step import Stepper
+
+CPU = torch.device("cpu")
+BATCH = 4
+
+
+@pytest.fixture
+def prepared(tiny_run):
+    """A function that gives a fresh state and the first batch, for settings by name. All states have equal weights."""
+
+    def made(**values) -> tuple[TrainingState, Part]:
+        run = tiny_run(batch_size=BATCH, **values)
+        config = config_for("v2", run.settings.data.sample_rate, size="tiny")
+        state = TrainingState.fresh(config, run.settings.fit, CPU, tiny=True, needs_scaler=False)
+        state.set_rates(total_steps=100)
+        dataset = ClipDataset(run, config, list(ClipList.read(run.filelist)))
+        sampler = ClipSampler([clip.frames for clip in dataset.clips], BATCH, run.settings.fit.seed)
+        return state, next(one for one in parts(dataset, sampler, 0, 0) if len(one) == BATCH)
+
+    return made
+
+
+def stepped(state: TrainingState, work: Part, steps: int = 2, ranks: Ranks = Ranks()) -> list[dict[str, float]]:
+    stepper = Stepper(state, CPU, FP32, ranks)
+    return [stepper.step(work).by_tag() for _ in range(steps)]
+
+
+def close(some: list[dict[str, float]], others: list[dict[str, float]], rel: float) -> bool:
+    return all(one == pytest.approx(other, rel=rel, abs=1e-6) for one, other in zip(some, others, strict=True))
+
+
+def furthest(a: torch.nn.Module, b: torch.nn.Module) -> float:
+    """The largest difference of two weights."""
+    return max((x - y).abs().max().item() for x, y in zip(a.parameters(), b.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("accumulate", [2, 4])
+def test_a_batch_in_parts_is_the_batch_at_once(prepared, accumulate):
+    whole, work = prepared()
+    parted, same_work = prepared(accumulate=accumulate)
+    assert close(stepped(parted, same_work), stepped(whole, work), rel=2e-3)  # Adam's first steps magnify rounding
+    assert furthest(whole.synthesizer, parted.synthesizer) < 4.1e-4  # two steps of 1e-4, at worst in opposite directions
+
+
+def test_activation_checkpointing_changes_no_number(prepared):
+    plain, work = prepared()
+    saving, same_work = prepared(activation_checkpointing=True)
+    assert saving.synthesizer.dec.checkpointing and saving.discriminator.checkpointing
+    assert stepped(saving, same_work) == stepped(plain, work)
+
+
+class SmallMemory:
+    """A discriminator's forward that has room for so many clips of real and generated audio together."""
+
+    def __init__(self, forward, clips: int) -> None:
+        self._forward, self._clips, self.refused = forward, clips, 0
+
+    def __call__(self, audio):
+        if len(audio) > self._clips:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate a lot")
+        return self._forward(audio)
+
+
+@pytest.mark.parametrize(("room", "sizes"), [(4, [2]), (2, [2, 1])])
+def test_out_of_memory_halves_the_part_and_gives_the_same_step(prepared, monkeypatch, room, sizes):
+    whole, work = prepared()
+    expected = stepped(whole, work)
+    state, same_work = prepared()
+    small = SmallMemory(state.discriminator.forward, room)
+    monkeypatch.setattr(state.discriminator, "forward", small)
+    stepper = Stepper(state, CPU, FP32)
+    values = [stepper.step(same_work).by_tag() for _ in range(2)]
+    assert small.refused == len(sizes)
+    assert stepper.at_once == sizes[-1]
+    assert [f"from here on {size} at a time" in said for size, said in zip(sizes, stepper.smaller, strict=True)] == [True] * len(sizes)
+    assert close(values, expected, rel=2e-3)
+
+
+def test_no_memory_for_a_single_clip_is_a_sentence(prepared, monkeypatch):
+    state, work = prepared()
+    before = copy.deepcopy(state.synthesizer)
+    monkeypatch.setattr(state.discriminator, "forward", SmallMemory(state.discriminator.forward, 0))
+    with pytest.raises(TrainingError, match="too small for a single clip"):
+        stepped(state, work)
+    assert furthest(before, state.synthesizer) == 0
+    assert state.step == 0
+
+
+def test_another_failure_is_not_taken_for_a_lack_of_memory(prepared, monkeypatch):
+    state, work = prepared()
+
+    def broken(audio):
+        raise RuntimeError("a size does not match")
+
+    monkeypatch.setattr(state.discriminator, "forward", broken)
+    with pytest.raises(RuntimeError, match="does not match"):
+        stepped(state, work)
+
+
+class RecordedRanks(Ranks):
+    """Two processes played one after the other: the first one's sums are kept for the second."""
+
+    def __init__(self, index: int, kept: list) -> None:
+        self.index, self.count, self._kept = index, 2, kept
+
+    def sum(self, tensors) -> None:
+        if self.index == 0:
+            self._kept.append([one.clone() for one in tensors])
+        else:
+            for one, other in zip(tensors, self._kept.pop(0), strict=True):
+                one += other
+
+
+def test_two_processes_add_up_to_one(prepared):
+    """The discriminator's step, whose sums do not depend on what came before: each process adds its share."""
+    whole, work = prepared()
+    expected = stepped(whole, work, steps=1)[0]
+    kept: list = []
+    for index in (0, 1):
+        state, same_work = prepared()
+        share = replace(same_work, items=same_work.items[index::2], places=same_work.places[index::2], frames=same_work.frames[index::2])
+        values = stepped(state, share, steps=1, ranks=RecordedRanks(index, kept))[0]
+    for tag in ("loss/d/adv", "loss/d/real", "loss/d/fake", "grad/norm_d"):
+        assert values[tag] == pytest.approx(expected[tag], rel=1e-5)
+
+
+def test_a_limit_on_the_gradient_is_kept_and_counted(prepared):
+    state, work = prepared(clip_generator=1.0, clip_discriminator=1e5)
+    values = stepped(state, work, steps=1)[0]
+    norm = torch.nn.utils.get_total_norm([one.grad for one in state.synthesizer.parameters() if one.grad is not None])
+    assert float(norm) == pytest.approx(1.0, rel=1e-3)
+    assert values["grad/norm_g"] > 1.0  # what it was before
+    assert (values["grad/clipped_g"], values["grad/clipped_d"]) == (1.0, 0.0)
+
+
+def test_the_running_mean_follows_the_weights(prepared):
+    state, work = prepared(ema_decay=0.9)
+    stepper = Stepper(state, CPU, FP32)
+    expected = None
+    for _ in range(3):
+        stepper.step(work)
+        now = [one.detach().clone() for one in state.synthesizer.parameters()]
+        expected = now if expected is None else [0.9 * old + 0.1 * new for old, new in zip(expected, now, strict=True)]
+    for mean, wanted in zip(state.voice.parameters(), expected, strict=True):
+        assert torch.allclose(mean, wanted, atol=1e-7)
+
+
+def test_on_a_gpu_a_broken_loss_reaches_no_weight_though_nobody_waits(prepared, monkeypatch):
+    """The way of a GPU, taken on the CPU: the fused optimizer itself leaves the weights alone, from that step on."""
+    state, work = prepared()
+    stepper = Stepper(state, CPU, FP32)
+    monkeypatch.setattr(stepper, "_waits", False)
+    stepper.step(work)
+    before = copy.deepcopy(state.synthesizer), copy.deepcopy(state.discriminator)
+    work.items[0].audio[:] = float("nan")
+    values = stepper.step(work)
+    work.items[0].audio[:] = 0.0
+    stepper.step(work)
+    assert furthest(before[0], state.synthesizer) == furthest(before[1], state.discriminator) == 0
+    assert values.by_tag()["loss/d/adv"] != values.by_tag()["loss/d/adv"]
