@@ -198,6 +198,9 @@ def _put_aside(run: TrainingRun) -> Path:
                 path.rename(aside / path.name)
     for voice in run.voices():
         voice.rename(aside / voice.name)
+    (aside / run.eval.name).mkdir()
+    for path in run.eval.glob("*e_*s.*"):  # not the prepared clip to listen to: it does not depend on the data
+        path.rename(aside / run.eval.name / path.name)
     return aside
 
 
