@@ -19,7 +19,7 @@ from scipy import signal
 from rvc.audio_writer import FORMATS, AudioWriter, written_rate
 from rvc.errors import AudioError
 
-__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "blocks", "high_pass_sections", "load", "probe",
+__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "blocks", "high_pass_sections", "load", "probe", "quick_seconds",
            "resampled_blocks", "save", "written_rate"]
 
 EXTENSIONS = frozenset(
@@ -102,6 +102,15 @@ def probe(path: Path) -> AudioInfo:
         if seconds is None:  # some streams do not say: count
             seconds = sum(len(block) for block in source.read(source.sample_rate)) / source.sample_rate
         return AudioInfo(seconds, source.sample_rate, source.channels, source.format)
+
+
+def quick_seconds(path: Path) -> float:
+    """How long the header of ``path`` says it is; 0 when it does not say, or cannot be read. Nothing is decoded: for progress bars."""
+    try:
+        with _opened(path) as source:
+            return source.seconds or 0.0
+    except AudioError:
+        return 0.0
 
 
 def load(path: Path, sample_rate: int | None = None) -> Audio:

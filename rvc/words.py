@@ -34,3 +34,10 @@ def in_words(event: Event) -> str:
         case Ended():
             return f"{event.outcome.capitalize()}. {event.message} {event.fix or ''}".rstrip()
     return ""
+
+
+def tenth(event: Metrics | Progress) -> tuple[str, int]:
+    """Which tenth of which stage this is: a line for each is enough where lines stay."""
+    if isinstance(event, Metrics):
+        return "fit", 10 * event.step // max(event.total_steps, 1)
+    return event.stage, 10 * event.done // max(event.total, 1)

@@ -14,10 +14,10 @@ import psutil
 from filelock import Timeout
 
 from rvc.errors import RvcError
-from rvc.events import Ended, Event, Metrics, Started
+from rvc.events import Ended, Event, Metrics, Progress, Started
 from rvc.paths import Home
 from rvc.train.run import TrainingRun
-from rvc.words import in_words
+from rvc.words import in_words, tenth
 
 DETAILED_STEPS = 50  # the first steps are all logged
 METRICS_EVERY_SECONDS = 0.5
@@ -64,11 +64,15 @@ def work(run: TrainingRun) -> int:
 
 
 class _Log:
-    """Events to the log of the run, and in words to the worker's own output. Metrics are thinned: twice a second is enough to watch."""
+    """Events to the log of the run, and in words to the worker's own output.
+
+    Metrics are thinned: twice a second is enough to watch. Of progress the output has a line for each tenth of a stage.
+    """
 
     def __init__(self, run: TrainingRun) -> None:
         self._events = run.events
         self._steps, self._logged_at, self._last = 0, 0.0, None
+        self._told: tuple[str, int] = ("", -1)
 
     def __call__(self, event: Event) -> Event:
         if isinstance(event, Metrics):
@@ -81,6 +85,10 @@ class _Log:
             last, self._last = self._last, None
             self._events.append(last)
         self._events.append(event)
+        if isinstance(event, Progress):
+            told, self._told = self._told, tenth(event)
+            if told == self._told:
+                return event
         if words := in_words(event):
             print(time.strftime("%H:%M:%S"), words, flush=True)
         return event

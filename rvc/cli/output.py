@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rvc.events import Event, Metrics, Progress
-from rvc.words import in_words
+from rvc.words import in_words, tenth
 
 
 def print_json(document: Any) -> None:
@@ -44,21 +44,14 @@ class Narrator:
         if self._tty:
             print("\r" + words.ljust(self._drawn), end="", file=sys.stderr, flush=True)
             self._drawn = len(words)
-        elif (tenth := _tenth(event)) != self._told:
-            self._told = tenth
+        elif (now := tenth(event)) != self._told:
+            self._told = now
             print(words, file=sys.stderr, flush=True)
 
     def _clear(self) -> None:
         if self._drawn:
             print(file=sys.stderr)
             self._drawn = 0
-
-
-def _tenth(event: Metrics | Progress) -> tuple[str, int]:
-    """Which tenth of which stage this is: a line for each is enough away from a terminal."""
-    if isinstance(event, Metrics):
-        return "fit", 10 * event.step // max(event.total_steps, 1)
-    return event.stage, 10 * event.done // max(event.total, 1)
 
 
 def _plain(value: Any) -> Any:

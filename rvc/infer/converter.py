@@ -5,6 +5,7 @@ loudness. A piece differs from the same stretch of an unsplit conversion only by
 found first, the sine's phase goes on, and noise belongs to its place in the recording.
 """
 
+import difflib
 import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Converter:
         with watch("load"):
             info = audio.probe(source)
             job = self._job(Path(source), output, voice, settings, index)
-        yield from _speaker_note(job.voice, settings.speaker_id)
+        yield from _speaker_note(job.voice, job.chain.settings.speaker_id)
         with SampleFile(output) as samples, SampleFile(output) as result:
             recording = yield from watch.over("load", decoded(job.source, info, samples))
             n_pieces = yield from _converted(job, recording, result, watch)
@@ -107,7 +108,7 @@ class Converter:
     def _job(self, source: Path, output: Path, voice: str | Path, settings: ConversionSettings, index: Path | None) -> _Job:
         entry = self.library.find(voice)
         model = self.library.read(entry)
-        _check_speaker(model, settings.speaker_id)
+        settings = settings.model_copy(update={"speaker_id": speaker_of(model, settings)})
         embedder_name = self._embedder_name(model, settings.embedder)
         device = devices.resolve(settings.device)
         self._devices.add(device)
@@ -169,10 +170,31 @@ def destination(source: Path, output: Path, settings: ConversionSettings) -> Pat
     return output
 
 
-def _check_speaker(voice: VoiceModel, speaker_id: int) -> None:
-    rows = voice.config.n_speakers
+def speaker_of(voice: VoiceModel, settings: ConversionSettings) -> int:
+    """The row of the speaker table that ``settings`` ask for. A ``SettingsError`` suggests the nearest name."""
+    asked, rows = settings.speaker.strip(), voice.config.n_speakers
+    speaker_id = _speaker_named(voice, asked) if asked else settings.speaker_id
     if speaker_id >= rows:
-        raise SettingsError(f"speaker_id must be between 0 and {rows - 1} for {voice.name}; {speaker_id} is not.")
+        raise SettingsError(f"{'speaker' if asked else 'speaker_id'} must be between 0 and {rows - 1} for {voice.name}; "
+                            f"{speaker_id} is not.")
+    return speaker_id
+
+
+def _speaker_named(voice: VoiceModel, asked: str) -> int:
+    """By name as it is written, in whatever case, or by number."""
+    names = {name.casefold(): speaker_id for speaker_id, name in reversed(voice.speakers.items())}
+    names |= {name: speaker_id for speaker_id, name in voice.speakers.items()}
+    if (speaker_id := names.get(asked, names.get(asked.casefold()))) is not None:
+        return speaker_id
+    if asked.isascii() and asked.isdecimal():
+        return int(asked)
+    if not voice.speakers:
+        raise SettingsError(f"{voice.name} does not say what its speakers are called, so {asked!r} is none of them.",
+                            fix="Choose one by its number with speaker_id.")
+    close = difflib.get_close_matches(asked.casefold(), names, n=1)
+    raise SettingsError(f"{voice.name} has no speaker {asked!r}.",
+                        fix=f"Did you mean {voice.speakers[names[close[0]]]!r}?" if close else
+                            f"There are {', '.join(voice.speakers.values())}.")
 
 
 def _speaker_note(voice: VoiceModel, speaker_id: int) -> Iterator[Note]:

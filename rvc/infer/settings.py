@@ -16,7 +16,8 @@ class ConversionSettings(Settings):
     f0_method: Literal["auto", "rmvpe", "fcpe", "crepe", "crepe-tiny", "swift"] = option(
         "auto", label="Pitch detector", help="auto takes rmvpe when its weights are installed, else fcpe.")
     output_format: Literal["wav", "flac", "mp3", "ogg", "m4a"] = option("wav", help="File format of the result.")
-    speaker_id: int = option(0, low=0, high=10_000, advanced=True, help="Which speaker of a voice with several.")
+    speaker: str = option("", advanced=True, help="Which speaker of a voice with several, by name or number. Empty takes the number below.")
+    speaker_id: int = option(0, low=0, high=10_000, advanced=True, label="Speaker number", help="Which speaker of a voice with several.")
     autotune: float = option(0.0, low=0, high=1, step=0.05, advanced=True, help="Pull the pitch towards the nearest semitone.")
     embedder: str = option("auto", advanced=True,
                            help="auto is the one the voice was trained with; any other than that one is an error.")

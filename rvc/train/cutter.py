@@ -64,17 +64,20 @@ class Cutter:
     settings: DataSettings
     _long_clip: Lock = field(default_factory=Lock, compare=False)  # an hour in one clip takes a gigabyte: one of them at a time
 
-    def cut(self, recording: Recording, number: int, cancelled: Callable[[], bool]) -> Cut:
-        """Write the clips of ``recording``, the ``number``-th of its dataset. One that cannot be read is left out, with the reason."""
+    def cut(self, recording: Recording, number: int, reached: Callable[[float], None]) -> Cut:
+        """Write the clips of ``recording``, the ``number``-th of its dataset. One that cannot be read is left out, with the reason.
+
+        ``reached`` is told how many seconds are done, decoding and writing each being one half of the work. It may raise ``Cancelled``.
+        """
         try:
             mark = hashlib.sha256()
-            with self._decoded(recording.path, mark, cancelled) as samples:
-                cut = self._cut(samples, f"{recording.speaker_id}_{number}", cancelled)
+            with self._decoded(recording.path, mark, reached) as samples:
+                cut = self._cut(samples, f"{recording.speaker_id}_{number}", reached)
                 return replace(cut, sound=mark.hexdigest()[:16])
         except AudioError as error:
             return Cut(left_out=str(error))
 
-    def _cut(self, samples: np.ndarray, name: str, cancelled: Callable[[], bool]) -> Cut:
+    def _cut(self, samples: np.ndarray, name: str, reached: Callable[[float], None]) -> Cut:
         gain, seconds = 1.0, len(samples) / self.settings.sample_rate
         if self.settings.loudness == "file":
             peak = _peak(samples)
@@ -85,8 +88,7 @@ class Cutter:
         written: list[Span] = []
         rejected: Counter[str] = Counter()
         for span in slicing.clips:
-            if cancelled():
-                raise Cancelled
+            reached((len(samples) + span.start) / 2 / self.settings.sample_rate)
             long = len(span) > _IN_MEMORY_SECONDS * self.settings.sample_rate
             with self._long_clip if long else nullcontext():
                 reason = self._clip(samples[span.start : span.stop], gain, f"{name}_{len(written)}.wav")
@@ -124,7 +126,7 @@ class Cutter:
                    longest / self.settings.sample_rate)
 
     @contextmanager
-    def _decoded(self, path: Path, mark: "hashlib._Hash", cancelled: Callable[[], bool]) -> Iterator[np.ndarray]:
+    def _decoded(self, path: Path, mark: "hashlib._Hash", reached: Callable[[float], None]) -> Iterator[np.ndarray]:
         """The whole recording as float32 samples, high-passed if asked. A long one is a read-only view of a temporary file.
 
         ``mark`` takes in the samples as they were decoded.
@@ -132,10 +134,11 @@ class Cutter:
         rate = self.settings.sample_rate
         held: list[np.ndarray] = []
         spool: BinaryIO | None = None
+        decoded = 0
         with ExitStack() as stack:
             for block in self._filtered(_marked(blocks(path, rate), mark)):
-                if cancelled():
-                    raise Cancelled
+                decoded += len(block)
+                reached(decoded / 2 / rate)
                 held.append(block)
                 if sum(map(len, held)) > _IN_MEMORY_SECONDS * rate:
                     spool = spool or stack.enter_context(self._spool())

@@ -4,27 +4,31 @@ The order is that of the RVC family: decode, high-pass, loudness of the file, sl
 """
 
 import os
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event as Flag
 
+from rvc.audio import quick_seconds
 from rvc.errors import DatasetError
 from rvc.events import Event, Note, Progress
 from rvc.paths import storage_error
 from rvc.train.clips import CLIP_NAME
-from rvc.train.cutter import ClipFolders, Cut, Cutter
+from rvc.train.cutter import Cancelled, ClipFolders, Cut, Cutter
 from rvc.train.heldout import FEWEST_RECORDINGS, HeldOut, Take
-from rvc.train.recordings import Recording, Recordings, dataset_fingerprint
+from rvc.train.recordings import Recording, Recordings, dataset_fingerprint, some
 from rvc.train.settings import DataSettings
 
 __all__ = ["PreprocessReport", "SpeakerReport", "dataset_fingerprint", "preprocess"]
 
 _MOST_WORKERS = 4  # threads: decoding, filtering and resampling happen outside the interpreter's lock
 _ASK_SECONDS = 0.2  # how often ``stop`` is asked while recordings are being cut
+_TELL_SECONDS = 1.0  # how often progress within a long recording is told
 _NAMED = 20  # how many recordings that are left out get a warning of their own
 
 
@@ -79,13 +83,17 @@ def preprocess(
         _emptied(folder)
     yield from _remarks(found)
     results: list[tuple[Recording, Cut]] = []
-    cuts = _cuts(found.recordings, Cutter(folders, settings), stop, workers or min(os.cpu_count() or 1, _MOST_WORKERS))
+    reached = _Reached(found.recordings)
+    cuts = _cuts(found.recordings, Cutter(folders, settings), stop, reached, workers or min(os.cpu_count() or 1, _MOST_WORKERS))
     with closing(cuts):
         for recording, cut in cuts:
+            if cut is None:
+                yield reached.progress(recording)
+                continue
             results.append((recording, cut))
             if cut.left_out and sum(bool(one.left_out) for _, one in results) <= _NAMED:
                 yield Note(level="warning", message=f"{recording.name} is left out: {cut.left_out}")
-            yield Progress(stage="preprocess", done=len(results), total=len(found.recordings), message=recording.name)
+            yield reached.progress(recording, finished=len(results))
     if len(results) < len(found.recordings):
         return
     held_out = HeldOut.of(_takes(results), settings.held_out_percent)
@@ -97,9 +105,37 @@ def preprocess(
     yield report
 
 
-def _cuts(recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], bool], workers: int) -> Iterator[tuple[Recording, Cut]]:
-    """Each recording with what became of it, in order. At most two recordings a worker are begun ahead."""
-    cancelled = Flag()
+class _Reached:
+    """How far the stage is, in seconds of sound. Workers tell it; recordings whose length is not known beforehand count nothing."""
+
+    def __init__(self, recordings: tuple[Recording, ...]) -> None:
+        self._seconds = [quick_seconds(one.path) for one in recordings]
+        self._done = [0.0] * len(recordings)
+        self._finished = 0
+        self.cancelled = Flag()
+
+    def tell(self, number: int, seconds: float) -> None:
+        """Of the ``number``-th recording so many seconds are done. ``Cancelled`` is raised in the worker that tells it."""
+        if self.cancelled.is_set():
+            raise Cancelled
+        self._done[number] = min(seconds, self._seconds[number])
+
+    def progress(self, recording: Recording, finished: int | None = None) -> Progress:
+        """``finished`` recordings are done with: whatever of them was not told counts as told."""
+        self._finished = finished or self._finished
+        total, done = sum(self._seconds), sum(self._seconds[: self._finished]) + sum(self._done[self._finished :])
+        if not round(total):
+            return Progress(stage="preprocess", done=self._finished, total=len(self._seconds), message=recording.name)
+        return Progress(stage="preprocess", done=round(done), total=round(total), unit="seconds", message=recording.name)
+
+
+def _cuts(
+    recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], bool], reached: _Reached, workers: int
+) -> Iterator[tuple[Recording, Cut | None]]:
+    """Each recording with what became of it, in order; with ``None`` about once a second while it is waited for.
+
+    At most two recordings a worker are begun ahead.
+    """
     waiting: deque[tuple[Recording, Future[Cut]]] = deque()
     numbered = enumerate(recordings)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="preprocess")
@@ -107,18 +143,22 @@ def _cuts(recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], 
         while True:
             while len(waiting) < 2 * workers and (following := next(numbered, None)):
                 number, recording = following
-                waiting.append((recording, pool.submit(cutter.cut, recording, number, cancelled.is_set)))
+                waiting.append((recording, pool.submit(cutter.cut, recording, number, partial(reached.tell, number))))
             if not waiting:
                 return
             recording, future = waiting.popleft()
+            told_at = time.monotonic()
             while not wait([future], timeout=_ASK_SECONDS).done:
                 if stop():
                     return
+                if time.monotonic() - told_at >= _TELL_SECONDS:
+                    told_at = time.monotonic()
+                    yield recording, None
             yield recording, future.result()
             if stop():
                 return
     finally:  # also when the caller closes the generator
-        cancelled.set()
+        reached.cancelled.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -133,7 +173,7 @@ def _report(found: Recordings, results: list[tuple[Recording, Cut]], held_out: H
     for cut in cuts:
         rejected.update(cut.rejected)
     speakers = {}
-    for speaker_id, name in found.speaker_names().items():
+    for speaker_id, name in found.speaker_names.items():
         own = [cut for recording, cut in results if recording.speaker_id == speaker_id]
         speakers[speaker_id] = SpeakerReport(name, sum(cut.clips for cut in own), sum(cut.seconds_used for cut in own))
     return PreprocessReport(
@@ -152,12 +192,13 @@ def _report(found: Recordings, results: list[tuple[Recording, Cut]], held_out: H
 
 def _remarks(found: Recordings) -> Iterator[Note]:
     """What a person may not expect of how the dataset is read."""
-    if found.unnumbered_folders:
-        numbered = any(one.speaker_id for one in found.recordings)
-        yield Note(level="warning" if numbered else "info",
-                   message=f"{_some(found.unnumbered_folders)}: not a number, so these recordings belong to speaker 0.")
+    if len(found.speaker_names) > 1:
+        speakers = [f"{number} is {name}" for number, name in found.speaker_names.items()]
+        yield Note(message=f"{len(speakers)} speakers, by their folders: {some(speakers, most=12)}.")
+    for remark in found.remarks:
+        yield Note(level="warning", message=remark)
     if found.other_files:
-        yield Note(message=f"Not audio by their names, and not read: {_some(found.other_files)}.")
+        yield Note(message=f"Not audio by their names, and not read: {some(found.other_files)}.")
 
 
 def _closing_remarks(report: PreprocessReport) -> Iterator[Note]:
@@ -172,7 +213,7 @@ def _closing_remarks(report: PreprocessReport) -> Iterator[Note]:
 
 def _held_out_remarks(report: PreprocessReport, held_out: HeldOut) -> Iterator[Note]:
     if held_out.takes:
-        yield Note(message=f"Held out, to score the saved epochs by: {_some(tuple(held_out.takes))}.")
+        yield Note(message=f"Held out, to score the saved epochs by: {some(held_out.takes)}.")
     for speaker_id in held_out.too_few:
         whom = f" of {report.speakers[speaker_id].name}" if len(report.speakers) > 1 else ""
         yield Note(message=f"Nothing is held out{whom}: whole recordings are, of {FEWEST_RECORDINGS} different ones at least. With "
@@ -181,12 +222,7 @@ def _held_out_remarks(report: PreprocessReport, held_out: HeldOut) -> Iterator[N
 
 def _nothing_usable(dataset: Path, report: PreprocessReport) -> DatasetError:
     reasons = tuple(f"{name}: {reason}" for name, reason in report.files_left_out.items())
-    return DatasetError(f"Not one clip could be made from {dataset}. {_some(reasons)}")
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    return DatasetError(f"Not one clip could be made from {dataset}. {some(reasons)}")
 
 
 def _refuse_overlap(dataset: Path, folders: ClipFolders) -> None:

@@ -238,6 +238,7 @@ def test_the_result_stays_below_full_scale(converter, tmp_path, monkeypatch):
 def test_speakers_differ_and_untrained_ones_are_warned_of(converter, song):
     one, two = result(converter, song), result(converter, song, speaker_id=1)
     assert np.abs(one - two).max() > 1e-4
+    np.testing.assert_array_equal(result(converter, song, speaker="1"), two)
     events = list(converter.convert(song, song.with_name("x.wav"), "ada", settings(speaker_id=3)))
     assert [event.level for event in events if isinstance(event, Note)] == ["warning"]
     assert isinstance(events[-1], Converted)

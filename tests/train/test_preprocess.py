@@ -17,6 +17,7 @@ from rvc.audio import Audio, load, save
 from rvc.errors import DatasetError, StorageError
 from rvc.events import Note, Progress
 from rvc.train import cutter
+from rvc.train import preprocess as preprocess_stage
 from rvc.train.clips import ClipList
 from rvc.train.preprocess import PreprocessReport, preprocess
 from rvc.train.settings import DataSettings
@@ -116,32 +117,53 @@ def test_the_seconds_of_the_report_add_up_and_nothing_loud_is_missing(tmp_path):
 
 
 def test_files_are_numbered_in_sorted_order_and_speakers_by_their_folders(tmp_path):
-    for i, name in enumerate(("b.wav", "a.wav", "3/x.wav", "session one/y.wav")):
+    for i, name in enumerate(("b.wav", "a.wav", "3/x.wav", "3/session one/y.wav")):
         write(tmp_path / "data" / name, singing(1.0, RATE, seed=i))
     items = prepared(tmp_path / "data", tmp_path)
-    assert [path.stem for path in sorted((tmp_path / "clips").iterdir())] == ["0_1_0", "0_2_0", "0_3_0", "3_0_0"]
+    assert [path.stem for path in sorted((tmp_path / "clips").iterdir())] == ["0_2_0", "0_3_0", "3_0_0", "3_1_0"]
     report = report_of(items)
-    assert {key: (one.name, one.clips) for key, one in report.speakers.items()} == {0: ("data", 3), 3: ("3", 1)}
-    assert ["session one" in one and "speaker 0" in one for one in warnings(items)] == [True]
+    assert {key: (one.name, one.clips) for key, one in report.speakers.items()} == {0: ("data", 2), 3: ("3", 2)}
+    assert ["belong to speaker 0: a.wav, b.wav" in one for one in warnings(items)] == [True]
     assert ClipList.from_folder(tmp_path / "clips").speaker_ids == (0, 3)
 
 
-def test_sub_folders_without_numbers_are_read_and_mentioned_without_alarm(tmp_path):
-    write(tmp_path / "data" / "monday" / "a.wav", singing(1.0, RATE))
+def test_speakers_and_files_that_are_not_audio_are_mentioned_without_alarm(tmp_path):
+    write(tmp_path / "data" / "ben" / "b.wav", singing(1.0, RATE))
+    write(tmp_path / "data" / "ana" / "a.wav", singing(1.0, RATE, seed=1))
     (tmp_path / "data" / "cover.jpg").write_bytes(b"picture")
     items = prepared(tmp_path / "data", tmp_path)
     notes = [one.message for one in items if isinstance(one, Note)]
-    assert report_of(items).clips == 1
+    assert {key: (one.name, one.clips) for key, one in report_of(items).speakers.items()} == {0: ("ana", 1), 1: ("ben", 1)}
     assert not warnings(items)
-    assert any("monday" in one for one in notes)
+    assert "2 speakers, by their folders: 0 is ana, 1 is ben." in notes
     assert any("cover.jpg" in one for one in notes)
 
 
-def test_progress_counts_the_recordings(tmp_path):
+def test_progress_counts_the_seconds_of_the_recordings(tmp_path):
     write_dataset(tmp_path / "data", files=3, seconds=1.0)
     steps = [one for one in prepared(tmp_path / "data", tmp_path) if isinstance(one, Progress)]
-    assert [(one.stage, one.done, one.total, one.message) for one in steps] == [
-        ("preprocess", i + 1, 3, f"take {i}.wav") for i in range(3)]
+    assert {(one.stage, one.total, one.unit) for one in steps} == {("preprocess", 3, "seconds")}
+    assert [one.message for one in steps] == [f"take {i}.wav" for i in range(3)]
+    done = [one.done for one in steps]  # workers may be ahead of the recording that is told of
+    assert done == sorted(done)
+    assert (done[0] >= 1, done[-1]) == (True, 3)
+
+
+def test_progress_counts_files_when_no_header_tells_a_length(tmp_path, monkeypatch):
+    monkeypatch.setattr(preprocess_stage, "quick_seconds", lambda path: 0.0)
+    write_dataset(tmp_path / "data", files=3, seconds=1.0)
+    steps = [one for one in prepared(tmp_path / "data", tmp_path) if isinstance(one, Progress)]
+    assert [(one.done, one.total, one.unit) for one in steps] == [(1, 3, "files"), (2, 3, "files"), (3, 3, "files")]
+
+
+def test_a_long_recording_shows_progress_within_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(preprocess_stage, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(preprocess_stage, "_ASK_SECONDS", 0.002)
+    write_dataset(tmp_path / "data", files=1, seconds=60.0)
+    done = [one.done for one in prepared(tmp_path / "data", tmp_path) if isinstance(one, Progress)]
+    assert done == sorted(done)
+    assert len({one for one in done if 30 < one < 60}) > 3, "while clips are written"
+    assert done[-1] == 60
 
 
 def test_one_recording_is_a_dataset(tmp_path):
@@ -159,7 +181,8 @@ def test_the_result_does_not_depend_on_the_number_of_workers(tmp_path, settings)
     results = []
     for workers in (1, 2, 5):
         items = prepared(dataset, tmp_path / str(workers), workers=workers, **settings)
-        results.append(([(type(one), getattr(one, "message", one)) for one in items], written(tmp_path / str(workers))))
+        said = [one.message if isinstance(one, Note) else one for one in items if not isinstance(one, Progress)]
+        results.append((said, written(tmp_path / str(workers))))
     assert results[0] == results[1] == results[2]
 
 

@@ -18,22 +18,110 @@ def dataset(folder: Path, *names: str) -> Path:
 
 
 def test_recordings_come_in_the_order_of_their_names(tmp_path):
-    found = Recordings.find(dataset(tmp_path, "b.wav", "a.FLAC", "sub/c.mp3", "sub/a.m4a", "10.ogg", "9.wav"))
-    assert [one.name for one in found.recordings] == ["10.ogg", "9.wav", "a.FLAC", "b.wav", "sub/a.m4a", "sub/c.mp3"]
+    found = Recordings.find(dataset(tmp_path, "b.wav", "a.FLAC", "7/c.mp3", "7/a.m4a", "10.ogg", "9.wav"))
+    assert [one.name for one in found.recordings] == ["10.ogg", "7/a.m4a", "7/c.mp3", "9.wav", "a.FLAC", "b.wav"]
 
 
-def test_a_folder_named_by_a_number_is_a_speaker_at_any_depth(tmp_path):
-    found = Recordings.find(dataset(tmp_path, "a.wav", "0/b.wav", "7/c.wav", "studio/12/d.wav", "7/loud/e.wav", "-3/f.wav", "1.5/g.wav"))
-    assert {one.name: one.speaker_id for one in found.recordings} == {
-        "a.wav": 0, "0/b.wav": 0, "7/c.wav": 7, "studio/12/d.wav": 12, "7/loud/e.wav": 0, "-3/f.wav": 0, "1.5/g.wav": 0}
-    assert found.unnumbered_folders == ("-3", "1.5", "7/loud")
-    assert found.speaker_names() == {0: tmp_path.name, 7: "7", 12: "12"}
+def speakers(folder: Path) -> dict[str, int]:
+    return {one.name: one.speaker_id for one in Recordings.find(folder).recordings}
+
+
+def test_numbered_folders_are_the_speakers_with_those_numbers(tmp_path):
+    folder = dataset(tmp_path, "a.wav", "0/b.wav", "7/c.wav", "7/loud/3/e.wav", "012/d.wav")
+    assert speakers(folder) == {"a.wav": 0, "0/b.wav": 0, "7/c.wav": 7, "7/loud/3/e.wav": 7, "012/d.wav": 12}
+    found = Recordings.find(folder)
+    assert found.speaker_names == {0: tmp_path.name, 7: "7", 12: "012"}
+    assert found.remarks == ("Recordings beside the numbered folders belong to speaker 0: a.wav.",)
+
+
+def test_named_folders_are_numbered_in_the_order_of_the_alphabet(tmp_path):
+    folder = dataset(tmp_path, "ben/b.wav", "Ana/takes/2/a.wav", "Ana/c.flac", "Zoë Müller/d.wav", "-3/e.wav", "dora/notes.txt",
+                     "dora/x.wav")
+    assert Recordings.find(folder).speaker_names == {0: "-3", 1: "Ana", 2: "ben", 3: "dora", 4: "Zoë Müller"}
+    assert speakers(folder) == {"-3/e.wav": 0, "Ana/takes/2/a.wav": 1, "Ana/c.flac": 1, "ben/b.wav": 2, "dora/x.wav": 3,
+                                "Zoë Müller/d.wav": 4}
+
+
+@pytest.mark.parametrize("names", [("0/a.wav", "ben/b.wav"), ("a.wav", "0/b.wav", "ben/c.wav"), ("a.wav", "monday/b.wav")])
+def test_where_it_is_unclear_whose_voice_a_file_is_nothing_is_guessed(tmp_path, names):
+    with pytest.raises(DatasetError, match="unclear") as caught:
+        Recordings.find(dataset(tmp_path, *names))
+    assert caught.value.fix
+    assert dataset_fingerprint(tmp_path), "a run that has its clips goes on with them"
+
+
+@pytest.mark.parametrize("silent", ["cleo", "cleo/inside", "2"])
+def test_a_speaker_folder_without_audio_is_refused_by_its_name(tmp_path, silent):
+    numbered = silent == "2"
+    dataset(tmp_path, *(("0/a.wav", "1/b.wav") if numbered else ("ana/a.wav", "ben/b.wav")))
+    dataset(tmp_path, f"{silent}/notes.txt")
+    with pytest.raises(DatasetError, match=f"speaker folder {silent.split('/')[0]} holds no audio"):
+        Recordings.find(tmp_path)
+
+
+def test_folders_of_systems_and_hidden_ones_are_no_speakers(tmp_path):
+    folder = dataset(tmp_path, "ana/a.wav", "ben/b.wav", ".git/c.wav", "__MACOSX/ana/d.wav", "@eaDir/e.wav", "ana/.cache/f.wav")
+    (folder / "$RECYCLE.BIN").mkdir()
+    assert set(speakers(folder)) == {"ana/a.wav", "ben/b.wav"}
+
+
+def test_a_folder_of_notes_beside_recordings_is_no_speaker(tmp_path):
+    assert speakers(dataset(tmp_path / "data", "a.wav", "notes/b.txt")) == {"a.wav": 0}
+    with pytest.raises(DatasetError, match="speaker folder 1 "):
+        Recordings.find(dataset(tmp_path / "numbered", "a.wav", "1/b.txt"))
+
+
+def test_speakers_one_level_too_deep_are_one_and_that_is_said(tmp_path):
+    found = Recordings.find(dataset(tmp_path, "wavs/0/a.wav", "wavs/1/b.wav"))
+    assert found.speaker_names == {0: "wavs"}
+    assert "choose wavs itself" in found.remarks[0]
+    assert not Recordings.find(dataset(tmp_path / "two", "ana/x/a.wav", "ana/y/b.wav", "ben/c.wav")).remarks
+
+
+def test_more_named_speakers_than_a_voice_has_are_refused(tmp_path):
+    with pytest.raises(DatasetError, match="would be speaker 109"):
+        Recordings.find(dataset(tmp_path, *(f"speaker {i:03}/a.wav" for i in range(110))))
+
+
+ODD = ["blank name ", " leading", "名前", "a'b\"c", "..wav", "<b>", "%s{}", "-", "x" * 200, "e\u0301", "new\nline"]
+
+
+def test_odd_names_are_names_like_others(tmp_path):
+    folder = dataset(tmp_path, *(f"{name}/{name}.wav" for name in ODD if not name.startswith(".")), *(f"-/..{name}.wav" for name in ODD))
+    found = Recordings.find(folder)
+    assert set(found.speaker_names.values()) == {name for name in ODD if not name.startswith(".")}
+    assert sorted(found.speaker_names) == list(range(len(ODD) - 1))
+    assert len(found.recordings) == len(ODD) - 1, "files that begin with a dot are hidden ones"
+
+
+def test_names_that_are_no_text_can_still_be_written_down(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff\xfe")).mkdir()
+    (tmp_path / os.fsdecode(b"\xff\xfe") / os.fsdecode(b"\xf0.wav")).write_bytes(b"sound")
+    dataset(tmp_path, "ana/a.wav")
+    found = Recordings.find(tmp_path)
+    for text in (*found.speaker_names.values(), *(one.name for one in found.recordings)):
+        text.encode()
+    assert dataset_fingerprint(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    dataset(tmp_path, "ana/a.wav", "ben/b.wav")
+    scan = os.scandir
+
+    def refusing(path):
+        if os.fspath(path).endswith("ben"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(DatasetError, match="ben cannot be read: Permission denied"):
+        Recordings.find(tmp_path)
 
 
 def test_a_dataset_that_is_itself_a_number_has_the_speaker_zero(tmp_path):
     found = Recordings.find(dataset(tmp_path / "5", "a.wav"))
     assert found.recordings[0].speaker_id == 0
-    assert not found.unnumbered_folders
+    assert not found.remarks
 
 
 def test_a_speaker_beyond_the_table_of_a_voice_is_refused(tmp_path):
@@ -45,13 +133,13 @@ def test_a_speaker_beyond_the_table_of_a_voice_is_refused(tmp_path):
 def test_a_single_file_is_a_dataset_whatever_its_ending(tmp_path):
     found = Recordings.find(dataset(tmp_path, "take.dat") / "take.dat")
     assert [(one.name, one.speaker_id) for one in found.recordings] == [("take.dat", 0)]
-    assert found.speaker_names() == {0: "take"}
+    assert found.speaker_names == {0: "take"}
 
 
 def test_other_files_are_named_and_hidden_ones_are_no_part_of_it(tmp_path):
-    found = Recordings.find(dataset(tmp_path, "a.wav", "notes.txt", "._a.wav", ".cache/b.wav", "__MACOSX/._a.wav", "3/cover.jpg"))
+    found = Recordings.find(dataset(tmp_path, "a.wav", "notes.txt", "._a.wav", ".cache/b.wav", "__MACOSX/._a.wav", "art/cover.jpg"))
     assert [one.name for one in found.recordings] == ["a.wav"]
-    assert found.other_files == ("3/cover.jpg", "notes.txt")
+    assert found.other_files == ("art/cover.jpg", "notes.txt")
 
 
 @pytest.mark.parametrize("names", [[], ["notes.txt"], [".hidden.wav"], ["empty/inside/x.doc"]])
@@ -68,12 +156,12 @@ def test_a_missing_dataset_is_refused(tmp_path):
 
 
 def test_links_to_folders_are_followed_and_circles_end(tmp_path):
-    dataset(tmp_path / "elsewhere" / "4", "far.wav")
+    dataset(tmp_path / "elsewhere", "far.wav")
     home = dataset(tmp_path / "home", "near.wav")
-    (home / "linked").symlink_to(tmp_path / "elsewhere")
+    (home / "4").symlink_to(tmp_path / "elsewhere")
     (home / "self").symlink_to(home)
     found = Recordings.find(home)
-    assert {one.name: one.speaker_id for one in found.recordings} == {"near.wav": 0, "linked/4/far.wav": 4}
+    assert {one.name: one.speaker_id for one in found.recordings} == {"near.wav": 0, "4/far.wav": 4}
 
 
 def test_the_fingerprint_changes_with_every_change_of_an_audio_file(tmp_path):
