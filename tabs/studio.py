@@ -107,10 +107,9 @@ class Studio:
 
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
-        here = Resolved.of(settings, self.home)
         if not name.strip() or not (self.folder(name) / "run.json").exists():
-            return here
-        return here.keeping(self.run(name).resolved, settings)
+            return Resolved.of(settings, self.home)
+        return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
 
     # -- conversions -------------------------------------------------------------------------------------------------------
 
