@@ -31,12 +31,13 @@ class VoiceFacts:
     author: str = ""
     speakers: dict[int, str] = field(default_factory=dict)  # names by id; empty for one speaker
     info: str = ""  # empty: "<epoch>epoch", as mainline writes
+    weights: str = "as trained"  # or which mean of them
 
 
 def export_voice(synthesizer: Synthesizer, config: ModelConfig, path: Path, facts: VoiceFacts) -> None:
     """The voice of a network in training, into ``path``. The network is not changed."""
     tensors = {name: one for name, one in checkpoint.state_of(synthesizer).items() if not name.startswith(_TRAINING_ONLY)}
-    assert "dec.ups.0.weight_g" in tensors, "a network made ready for inference has lost what the file format needs"
+    assert any(name.endswith(".weight_g") for name in tensors), "a network made ready for inference has lost what the file format needs"
     _write(path, tensors, config, facts)
 
 
@@ -92,6 +93,7 @@ def _write(path: Path, tensors: dict[str, Tensor], config: ModelConfig, facts: V
         "author": facts.author or "None",
         "embedder_model": facts.embedder,
         "speakers_id": facts.n_speakers,
+        "weights_are": facts.weights,
     } | ({"speakers": dict(facts.speakers)} if facts.speakers else {}))
 
 

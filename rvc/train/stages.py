@@ -22,6 +22,7 @@ from rvc.train.clips import ClipList
 from rvc.train.extract import ExtractFolders, Extractor, ExtractReport
 from rvc.train.fit import Fit, FitReport
 from rvc.train.preprocess import PreprocessReport, dataset_fingerprint, preprocess
+from rvc.train.ranked import RankedFit
 from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun, fingerprint
 
@@ -130,7 +131,8 @@ def _fit(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event
         yield Note(level="warning", message="The data changed, so the fit begins anew. Its earlier checkpoints and voices are in "
                                             f"{aside.name}.")
     run.record("fit_data", plan.extract, {})
-    for item in Fit(run, home, stop).events():
+    several = len(run.settings.fit.devices) > 1
+    for item in (RankedFit(run, stop) if several else Fit(run, home, stop)).events():
         if not isinstance(item, FitReport):
             yield item
         elif not item.stopped:
@@ -196,6 +198,9 @@ def _put_aside(run: TrainingRun) -> Path:
                 path.rename(aside / path.name)
     for voice in run.voices():
         voice.rename(aside / voice.name)
+    (aside / run.eval.name).mkdir()
+    for path in run.eval.glob("*e_*s.*"):  # not the prepared clip to listen to: it does not depend on the data
+        path.rename(aside / run.eval.name / path.name)
     return aside
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rvc.errors import FormatError
-from rvc.models.config import HIFI_GAN, ModelConfig
-from rvc.models.recognise import refuse_misfit, refuse_other_vocoders
+from rvc.models.config import ModelConfig
+from rvc.models.recognise import refuse_misfit, vocoder_of
+from rvc.models.vocoders import HIFI_GAN
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,7 @@ class VoiceModel:
     created: str = ""  # ISO time, as written by the program that made it
     dataset_seconds: int | None = None
     model_hash: str = ""
+    weights: str = ""  # "as trained", or which mean of them; empty in files that do not say
 
     @classmethod
     def read(cls, path: Path) -> "VoiceModel":
@@ -57,12 +59,11 @@ class VoiceModel:
     @classmethod
     def _parsed(cls, path: Path, content: dict[str, Any]) -> "VoiceModel":
         weight = _weight(content)
-        refuse_other_vocoders(weight)
         config = ModelConfig.from_list(
             _with_speakers(content.get("config"), weight),
             version=_version(content.get("version")),
             pitch_guidance=bool(_whole(content, "f0", default=1)),
-            vocoder=_text(content, "vocoder") or HIFI_GAN,
+            vocoder=_text(content, "vocoder") or vocoder_of(weight) or HIFI_GAN,
         )
         _sample_rate(content.get("sr", config.sample_rate))  # config is what counts; this only refuses nonsense
         length = "dataset_length" if "dataset_length" in content else "dataset_lenght"  # as Applio 3.2.5 spelled it
@@ -80,6 +81,7 @@ class VoiceModel:
             created=_text(content, "creation_date"),
             dataset_seconds=_seconds(_text(content, length)),
             model_hash=_text(content, "model_hash"),
+            weights=_text(content, "weights_are"),
         )
 
     def synthesizer(self, device: "torch.device | str" = "cpu") -> "Synthesizer":
@@ -103,7 +105,7 @@ class VoiceModel:
             "pitch_guidance": config.pitch_guidance, "vocoder": config.vocoder, "embedder": self.embedder, "n_speakers": self.n_speakers,
             "speakers": self.speakers, "epoch": self.epoch, "step": self.step, "author": self.author, "info": self.info,
             "created": self.created,
-            "dataset_seconds": self.dataset_seconds, "model_hash": self.model_hash, "config": config.as_list(),
+            "dataset_seconds": self.dataset_seconds, "model_hash": self.model_hash, "weights": self.weights, "config": config.as_list(),
         }
 
 
