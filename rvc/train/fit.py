@@ -10,21 +10,24 @@ import torch
 
 from rvc import device as devices
 from rvc.errors import TrainingError
-from rvc.events import Event, Note, Saved
+from rvc.events import Event, Metrics, Note, Saved
 from rvc.export import VoiceFacts, export_voice
 from rvc.models.config import ModelConfig, config_for
 from rvc.paths import Home
 from rvc.train import base_weights, bases, checkpoints
+from rvc.train.audition import Audition
 from rvc.train.board import Board, NoBoard
 from rvc.train.checkpoints import Snapshot
 from rvc.train.clips import ClipList
 from rvc.train.dataset import ClipDataset
+from rvc.train.evaluation import Evaluation
 from rvc.train.ranks import ALONE, Ranks
 from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun
 from rvc.train.settings import FitSettings
 from rvc.train.state import TrainingState
 from rvc.train.trainer import EpochFinished, Trainer
+from rvc.train.watch import RunDoctor
 
 DEFAULT_SPEAKERS = 109  # rows of the speaker table in the family's own configurations
 
@@ -75,7 +78,8 @@ class Fit:
         cache = device if device.type == "cuda" and settings.cache_on_device else None
         trainer = Trainer(state, ClipDataset(run, config, list(clips), cache), device, precision, self.ranks)
         yield Note(message=f"{len(clips)} clips, {trainer.batches_per_epoch} steps an epoch.")
-        yield from self._train(trainer, clips)
+        listeners = self._listeners(config, device) if self.ranks.leads else []
+        yield from self._train(trainer, clips, listeners)
 
     def _begin(self, state: TrainingState, snapshot: Snapshot | None, base: Snapshot | None) -> Iterator[Event]:
         settings = self.run.settings.fit
@@ -92,19 +96,31 @@ class Fit:
         else:
             yield Note(level="warning", message="Started from scratch, without a pretrain: a usable voice needs hours of speech.")
 
-    def _train(self, trainer: Trainer, clips: ClipList) -> Iterator[Event | FitReport]:
+    def _listeners(self, config: ModelConfig, device: torch.device) -> list[Evaluation | Audition]:
+        """What looks at every saved epoch. A clip of the user's choice that cannot be used is refused here, before the first step."""
+        evaluation = Evaluation.of(self.run, self.home, config, device)
+        audition = Audition.of(self.run, self.home, config, device)
+        return [evaluation, audition] if evaluation else [audition]
+
+    def _train(self, trainer: Trainer, clips: ClipList, listeners: list[Evaluation | Audition]) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
+        doctor = RunDoctor(fine_tune=run.resolved.base_model != bases.SCRATCH, n_critics=len(state.discriminator.discriminators),
+                           learning_rate=settings.learning_rate, kl_weight=settings.kl_weight)
         board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()
         saved_at = state.step
         try:
             for event in trainer.run(board, self.stop):
                 if not isinstance(event, EpochFinished):
                     yield event
+                    if isinstance(event, Metrics):
+                        yield from doctor.examine(event)
                     continue
                 last = event.epoch == settings.epochs
                 if last or event.epoch % settings.save_every_epochs == 0:
                     if self.ranks.leads:
                         yield from self._save_epoch(trainer, board, clips, export=last or settings.export_every_save)
+                        for listener in listeners:
+                            yield from listener.at(state.voice, state.epoch, state.step)
                     saved_at = state.step
             stopped = state.epoch < settings.epochs
             if stopped and state.step > saved_at and self.ranks.leads:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+import struct
 import zipfile
 
 import numpy as np
@@ -132,11 +133,12 @@ def damage_by_cutting(path):
 
 
 def damage_by_one_bit(path):
-    """In the middle of the largest tensor: torch.load itself does not notice."""
+    """In the middle of the largest entry: torch.load itself does not notice when that is a tensor."""
     with zipfile.ZipFile(path) as archive:
         largest = max(archive.infolist(), key=lambda one: one.file_size)
     data = bytearray(path.read_bytes())
-    data[largest.header_offset + 200 + largest.file_size // 2] ^= 1
+    name, extra = struct.unpack_from("<HH", data, largest.header_offset + 26)  # lengths, in the header of 30 bytes before the data
+    data[largest.header_offset + 30 + name + extra + largest.file_size // 2] ^= 1
     path.write_bytes(data)
 
 
