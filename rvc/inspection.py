@@ -6,6 +6,7 @@ from typing import Any
 from rvc import checkpoint
 from rvc.errors import FormatError
 from rvc.index.search import Index
+from rvc.models.recognise import discriminator_of, vocoder_of
 from rvc.voices import VoiceModel
 
 
@@ -31,5 +32,7 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> dict[str, Any]:
     if generator:
         width = model["enc_p.emb_phone.weight"].shape[1]
         facts |= {"version": {256: "v1", 768: "v2"}.get(width), "pitch_guidance": "enc_p.emb_pitch.weight" in model,
-                  "speakers": len(model["emb_g.weight"])}
+                  "speakers": len(model["emb_g.weight"]), "vocoder": vocoder_of(model)}
+    else:
+        facts |= {"discriminator": discriminator_of({name: tuple(one.shape) for name, one in checkpoint.old_names(model).items()})}
     return facts

@@ -11,7 +11,9 @@ import torch
 from rvc import checkpoint
 from rvc.errors import FormatError
 from rvc.export import VoiceFacts, export_voice, model_hash, voice_from_checkpoint
+from rvc.inspection import inspected
 from rvc.models.config import ModelConfig, config_for
+from rvc.models.discriminators import Discriminator
 from rvc.models.synthesizer import Synthesizer
 from rvc.voices import VoiceModel
 
@@ -112,6 +114,26 @@ def test_a_checkpoint_becomes_the_voice_that_its_network_would(tmp_path, version
     assert {**one, "weight": 0, "creation_date": 0} == {**other, "weight": 0, "creation_date": 0}
 
 
+@pytest.mark.parametrize("vocoder", ["MRF HiFi-GAN", "RefineGAN"])
+def test_checkpoints_of_the_further_vocoders_become_voices_and_are_described(tmp_path, vocoder):
+    torch.manual_seed(0)
+    synthesizer = Synthesizer(config_for("v2", 24000, vocoder=vocoder, size="tiny", n_speakers=4))
+    torch.save({"model": checkpoint.state_of(synthesizer), "iteration": 7}, tmp_path / "G_70.pth")
+    assert inspected(tmp_path / "G_70.pth")["vocoder"] == vocoder
+    assert voice_from_checkpoint(tmp_path / "G_70.pth", tmp_path / "a.pth", FACTS, sample_rate=24000) == synthesizer.config
+    assert inspected(tmp_path / "a.pth")["vocoder"] == vocoder
+    if vocoder == "RefineGAN":
+        with pytest.raises(FormatError, match="24000 and 32000 Hz"):
+            voice_from_checkpoint(tmp_path / "G_70.pth", tmp_path / "b.pth", FACTS)
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "v3"])
+def test_a_discriminator_is_described_by_its_kind(tmp_path, kind):
+    torch.save({"model": checkpoint.state_of(Discriminator(kind, width=1 / 16))}, tmp_path / "D_70.pth")
+    facts = inspected(tmp_path / "D_70.pth")
+    assert (facts["network"], facts["discriminator"]) == ("discriminator", kind)
+
+
 def test_a_bare_state_in_half_precision_will_do(tmp_path):
     """Some published base models are just that."""
     torch.save({name: one.half() for name, one in checkpoint.state_of(network()).items()}, tmp_path / "G.pth")
@@ -122,7 +144,7 @@ def test_a_bare_state_in_half_precision_will_do(tmp_path):
 @pytest.mark.parametrize(("content", "said"), [
     ({"model": {"discriminators.0.conv_post.bias": torch.zeros(1)}}, "not the weights of an RVC generator"),
     ({"model": 3}, "not a dictionary"),
-    ({"model": {"dec.mel_conv.weight_v": torch.zeros(1)}}, "RefineGAN"),
+    ({"model": {"dec.pre_conv.weight_v": torch.zeros(256, 1, 7)}}, "RefineGAN of the old kind"),
     ({"weight": {}}, "not the weights of an RVC generator"),
 ])
 def test_another_file_is_refused_and_nothing_is_written(tmp_path, content, said):

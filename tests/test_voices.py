@@ -4,6 +4,7 @@ import functools
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,14 +27,14 @@ def tensors_of(config: ModelConfig) -> dict[str, torch.Tensor]:
     return {name: one.half() for name, one in checkpoint.state_of(Synthesizer(config, posterior=False)).items()}
 
 
-def content_of(version: str = "v2", rate: int = 40000, f0: bool = True) -> dict:
+def content_of(version: str = "v2", rate: int = 40000, f0: bool = True, vocoder: str = "HiFi-GAN") -> dict:
     """What Applio writes, with a tiny network in it."""
-    config = config_for(version, rate, f0, size="tiny", n_speakers=4)
+    config = config_for(version, rate, f0, vocoder, size="tiny", n_speakers=4)
     return {
         "weight": dict(tensors_of(config)), "config": config.as_list(), "sr": rate, "f0": f0, "version": version,
         "epoch": 200, "step": 4000, "creation_date": "2026-08-01T12:00:00.123456", "model_hash": "ab" * 32,
         "dataset_length": "00:10:30", "model_name": "Ana", "author": "None", "embedder_model": "contentvec",
-        "speakers_id": 1, "vocoder": "HiFi-GAN",
+        "speakers_id": 1, "vocoder": vocoder,
     }
 
 
@@ -184,8 +185,9 @@ def test_a_network_that_does_not_fit_its_description_is_refused(written, change,
     ({"config": ABSENT}, "18 entries"),
     ({"config": [1, 2]}, "18 entries"),
     ({"version": "v3"}, "version 'v3'"),
-    ({"vocoder": "RefineGAN"}, "RefineGAN vocoder is not part"),
-    ({"vocoder": "MRF HiFi-GAN"}, "MRF HiFi-GAN vocoder is not part"),
+    ({"vocoder": "RefineGAN"}, "they have a HiFi-GAN vocoder, not RefineGAN"),
+    ({"vocoder": "RefineGAN", "f0": 0}, "RefineGAN vocoder exists for v2 voices with pitch guidance only"),
+    ({"vocoder": "WaveGlow"}, "no vocoder 'WaveGlow'"),
     ({"sr": "fast"}, "'fast' is not a sample rate"),
     ({"sr": [40000]}, "not a sample rate"),
     ({"epoch": "many"}, "'epoch' is 'many'"),
@@ -210,11 +212,21 @@ def test_a_description_of_another_network_is_refused_before_any_is_built(written
         VoiceModel.read(written(content))
 
 
-def test_weights_of_another_vocoder_are_recognised_when_the_file_does_not_say(written):
-    content = content_of()
-    content["weight"]["dec.mel_conv.weight_v"] = torch.zeros(1).half()
-    with pytest.raises(FormatError, match="RefineGAN"):
-        VoiceModel.read(written(content, vocoder=ABSENT))
+@pytest.mark.parametrize("vocoder", ["MRF HiFi-GAN", "RefineGAN"])
+def test_voices_with_the_further_vocoders_are_read_also_when_the_file_does_not_say(vocoder, written):
+    content = content_of(rate=24000, vocoder=vocoder)
+    assert content["vocoder"] == vocoder
+    for changes in ({}, {"vocoder": ABSENT}):
+        voice = VoiceModel.read(written(content, **changes))
+        assert voice.config == replace(config_for("v2", 24000, vocoder=vocoder, size="tiny", n_speakers=4), segment_samples=32 * 240)
+        assert not voice.synthesizer().training
+
+
+def test_the_old_refinegan_is_refused_by_name(written):
+    content = content_of(rate=24000, vocoder="RefineGAN")
+    content["weight"]["dec.pre_conv.weight_v"] = torch.zeros(256, 1, 7).half()
+    with pytest.raises(FormatError, match=r"ana\.pth: This is a RefineGAN of the old kind"):
+        VoiceModel.read(written(content))
 
 
 def test_a_checkpoint_given_as_a_voice_says_how_to_make_one(tmp_path):

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rvc.errors import FormatError
+from rvc.models.vocoders import HIFI_GAN, VOCODERS
 
 FRAMES_PER_SECOND = 100
 CONTENT_CHANNELS = {"v1": 256, "v2": 768}
 ATTENTION_WINDOW = 10  # frames to either side that have a relative position of their own; fixed by the format
-HIFI_GAN = "HiFi-GAN"
-# What other programs call their further vocoders; they are named when refused.
-OTHER_VOCODERS = ("MRF HiFi-GAN", "RefineGAN")
 STANDARD_SPEAKERS = 109  # rows of the speaker table in every public base model
 _EXPORTED_SEGMENT_FRAMES = 32  # exported files carry this constant, whatever was trained
 _LIST_LENGTH = 18
@@ -52,7 +50,7 @@ class ModelConfig:
     n_speakers: int = STANDARD_SPEAKERS  # rows of the speaker table, not the number of trained speakers
 
     def __post_init__(self) -> None:
-        _check_kind(self.version, self.vocoder)
+        _check_kind(self.version, self.vocoder, self.pitch_guidance)
         _check_sizes(self)
         _check_upsampling(self)
 
@@ -68,7 +66,17 @@ class ModelConfig:
     @property
     def discriminator(self) -> str:
         """The kind of ``Discriminator`` that the network is trained against."""
-        return self.version
+        return VOCODERS[self.vocoder].discriminator or self.version
+
+    @property
+    def harmonics(self) -> int:
+        """Sines in the vocoder's source: noise for it is (B, N, harmonics)."""
+        return VOCODERS[self.vocoder].harmonics
+
+    @property
+    def multiscale_mel(self) -> bool:
+        """Whether it is trained on ``multiscale_mel_loss`` instead of ``mel_loss``."""
+        return VOCODERS[self.vocoder].multiscale_mel
 
     def as_list(self) -> list[Any]:
         """The positional list of a voice file: the constructor arguments of Applio's and RVC's synthesizers."""
@@ -84,7 +92,7 @@ class ModelConfig:
         cls, values: Sequence[Any], *, version: str = "v1", pitch_guidance: bool = True, vocoder: str = HIFI_GAN
     ) -> "ModelConfig":
         """The config of a voice file. ``FormatError`` when an entry is of the wrong kind or the network is not one of ours."""
-        _check_kind(version, vocoder)
+        _check_kind(version, vocoder, pitch_guidance)
         if not isinstance(values, (list, tuple)) or len(values) != _LIST_LENGTH:
             raise FormatError(f"The config of a voice is a list of {_LIST_LENGTH} entries; this one is not.")
         (spec_channels, segment, inter, hidden, filters, heads, layers, kernel, dropout, resblock, res_kernels, res_dilations,
@@ -169,10 +177,11 @@ def config_for(
     n_speakers: int = STANDARD_SPEAKERS,
 ) -> ModelConfig:
     """The network that a run of these settings trains; ``FormatError`` for a combination that does not exist."""
-    _check_kind(version, vocoder)
-    if (version, sample_rate) not in STANDARD:
-        known = ", ".join(map(str, sample_rates(version)))
-        raise FormatError(f"There is no {version} network for {sample_rate} Hz.", fix=f"{version} exists for {known} Hz.")
+    _check_kind(version, vocoder, pitch_guidance)
+    known = VOCODERS[vocoder].sample_rates or sample_rates(version)
+    if sample_rate not in known:
+        kind = version if VOCODERS[vocoder].sample_rates is None else vocoder
+        raise FormatError(f"There is no {kind} network for {sample_rate} Hz.", fix=f"{kind} exists for {', '.join(map(str, known))} Hz.")
     if size not in _SIZES:
         raise FormatError(f"There is no model size {size!r}.", fix=f"Choose one of {', '.join(_SIZES)}.")
     standard = STANDARD[version, sample_rate]
@@ -193,13 +202,13 @@ def config_for(
     )
 
 
-def _check_kind(version: str, vocoder: str) -> None:
+def _check_kind(version: str, vocoder: str, pitch_guidance: bool) -> None:
     if version not in CONTENT_CHANNELS:
         raise FormatError(f"There is no model version {version!r}; voices are v1 or v2.")
-    if vocoder in OTHER_VOCODERS:
-        raise FormatError(f"The {vocoder} vocoder is not part of this program; it makes and reads {HIFI_GAN} voices.")
-    if vocoder != HIFI_GAN:
-        raise FormatError(f"There is no vocoder {vocoder!r}; this program makes and reads {HIFI_GAN} voices.")
+    if vocoder not in VOCODERS:
+        raise FormatError(f"There is no vocoder {vocoder!r} here.", fix=f"There are {', '.join(VOCODERS)}.")
+    if version not in VOCODERS[vocoder].versions or not (pitch_guidance or VOCODERS[vocoder].without_pitch):
+        raise FormatError(f"The {vocoder} vocoder exists for v2 voices with pitch guidance only.")
 
 
 def _check_sizes(config: ModelConfig) -> None:
@@ -226,8 +235,9 @@ def _check_upsampling(config: ModelConfig) -> None:
     paired = 0 < len(rates) == len(kernels) <= 16
     if not paired or not all(2 <= rate <= kernel <= _LARGEST for rate, kernel in zip(rates, kernels, strict=True)):
         raise FormatError(f"upsample_rates {rates} and upsample_kernel_sizes {kernels} do not belong together.")
-    if config.upsample_initial_channel % 2 ** len(rates):
-        raise FormatError(f"upsample_initial_channel {config.upsample_initial_channel} cannot be halved {len(rates)} times.")
+    halvings = len(rates) + (VOCODERS[config.vocoder].entrance_share == 2)  # what enters there is half as wide already
+    if config.upsample_initial_channel % 2**halvings:
+        raise FormatError(f"upsample_initial_channel {config.upsample_initial_channel} cannot be halved {halvings} times.")
     made = math.prod(rates) * FRAMES_PER_SECOND
     if math.prod(rates) != config.hop_length or made != config.sample_rate:
         raise FormatError(f"The network makes {made} samples a second; {config.sample_rate} Hz were stated.")

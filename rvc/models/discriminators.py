@@ -1,13 +1,15 @@
-"""The critics of the vocoder (Kong et al., HiFi-GAN, 2020): one looks at the waveform, the others fold it at prime periods.
+"""The critics of the vocoder: one looks at the waveform, others fold it at prime periods (Kong et al., HiFi-GAN, 2020), and for
+RefineGAN some look at spectrograms (Jang et al., UnivNet, 2021).
 
-RVC trains with one scale and the periods below; the attribute names are the file format. A version is a row of ``_PERIODS``;
-another kind of critic is another subclass of ``Critic``.
+The attribute names are the file format. A discriminator is a row of ``_KINDS``; another kind of critic is another subclass of
+``Critic``.
 
-Dimensions: B batch, N samples, P period.
+Dimensions: B batch, N samples, P period, F frequencies, T frames.
 """
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
@@ -15,7 +17,20 @@ from torch.nn.utils.parametrizations import weight_norm
 from rvc.errors import FormatError
 from rvc.models.layers import LEAKY_SLOPE, Recomputing
 
-_PERIODS = {"v1": (2, 3, 5, 7, 11, 17), "v2": (2, 3, 5, 7, 11, 17, 23, 37)}
+
+@dataclass(frozen=True)
+class _Kind:
+    """Besides the one critic of the waveform: periods in samples, and (n_fft, hop, window) of spectrograms in samples."""
+
+    periods: tuple[int, ...]
+    resolutions: tuple[tuple[int, int, int], ...] = ()
+
+
+_KINDS = {
+    "v1": _Kind((2, 3, 5, 7, 11, 17)),
+    "v2": _Kind((2, 3, 5, 7, 11, 17, 23, 37)),
+    "v3": _Kind((2, 3, 5, 7, 11), ((1024, 120, 600), (2048, 240, 1200), (512, 50, 240))),
+}
 
 
 @dataclass(frozen=True)
@@ -81,15 +96,36 @@ class PeriodCritic(Critic):
         return audio.unflatten(-1, (-1, self.period))  # (B, 1, N/P, P)
 
 
+class ResolutionCritic(Critic):
+    """Convolutions over a magnitude spectrogram; those with a stride take it along the frames."""
+
+    def __init__(self, resolution: tuple[int, int, int], width: float) -> None:
+        channels = max(1, round(32 * width))
+        convs: list[nn.Module] = [nn.Conv2d(1, channels, (3, 9), padding=(1, 4))]
+        convs += [nn.Conv2d(channels, channels, (3, 9), (1, 2), padding=(1, 4)) for _ in range(3)]
+        convs.append(nn.Conv2d(channels, channels, (3, 3), padding=1))
+        super().__init__(convs, nn.Conv2d(channels, 1, (3, 3), padding=1))
+        self.resolution = resolution
+
+    def seen(self, audio: Tensor) -> Tensor:
+        n_fft, hop, window = self.resolution
+        with torch.autocast(audio.device.type, enabled=False):
+            padded = pad(audio.float(), ((n_fft - hop) // 2,) * 2, "reflect").squeeze(1)
+            rectangle = torch.ones(window, device=audio.device)
+            bins = torch.stft(padded, n_fft, hop, window, rectangle, center=False, return_complex=True)
+            return bins.abs().unsqueeze(1)  # (B, 1, F, T)
+
+
 class Discriminator(Recomputing):
     """All critics of a kind (``ModelConfig.discriminator``). ``width`` scales the channels: 1 is the published network."""
 
     def __init__(self, kind: str, width: float = 1.0) -> None:
         super().__init__()
-        if kind not in _PERIODS:
-            raise FormatError(f"The {kind} discriminator is not part of this program; there are {' and '.join(_PERIODS)}.")
-        periods = (PeriodCritic(period, width) for period in _PERIODS[kind])
-        self.discriminators = nn.ModuleList([ScaleCritic(width), *periods])
+        if kind not in _KINDS:
+            raise FormatError(f"The {kind} discriminator is not part of this program; there are {', '.join(_KINDS)}.")
+        periods = (PeriodCritic(period, width) for period in _KINDS[kind].periods)
+        resolutions = (ResolutionCritic(resolution, width) for resolution in _KINDS[kind].resolutions)
+        self.discriminators = nn.ModuleList([ScaleCritic(width), *periods, *resolutions])
 
     def forward(self, audio: Tensor) -> list[DiscriminatorOutput]:
         """audio (B, 1, N)"""

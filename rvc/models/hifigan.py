@@ -1,11 +1,11 @@
 """HiFi-GAN (Kong et al., 2020): latent frames to a waveform by transposed convolutions and multi-receptive-field residual blocks.
 
-``HiFiGAN`` is the plain generator of voices without pitch guidance; its parts also build the source-filter one in ``nsf``.
+``HiFiGAN`` is the plain generator of voices without pitch guidance; its parts also build the source-filter ones in ``nsf`` and ``mrf``.
 
 Dimensions: B batch, Z latent channels, T frames, G speaker channels, N = T·hop samples.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 
@@ -43,23 +43,24 @@ def applied(conv: nn.Module, x: Tensor) -> Tensor:
 class ResBlock(nn.Module):
     """Residual pairs of convolutions, the first of each pair dilated."""
 
-    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int]) -> None:
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int], slope: float = LEAKY_SLOPE) -> None:
         super().__init__()
-        self.convs1 = nn.ModuleList(_same_conv(channels, kernel_size, dilation) for dilation in dilations)
-        self.convs2 = nn.ModuleList(_same_conv(channels, kernel_size, 1) for _ in dilations)
+        self.slope = slope
+        self.convs1 = nn.ModuleList(same_conv(channels, kernel_size, dilation) for dilation in dilations)
+        self.convs2 = nn.ModuleList(same_conv(channels, kernel_size, 1) for _ in dilations)
 
     def forward(self, x: Tensor) -> Tensor:
         for dilated, plain in zip(self.convs1, self.convs2, strict=True):
-            x = x + applied(plain, leaky_relu(applied(dilated, leaky_relu(x, LEAKY_SLOPE)), LEAKY_SLOPE))
+            x = x + applied(plain, leaky_relu(applied(dilated, leaky_relu(x, self.slope)), self.slope))
         return x
 
 
-def mean_of(blocks: Sequence[nn.Module], x: Tensor) -> Tensor:
+def mean_of(blocks: Sequence[Callable[[Tensor], Tensor]], x: Tensor) -> Tensor:
     return sum(block(x) for block in blocks) / len(blocks)
 
 
 class Generator(Recomputing):
-    """The way from latent frames to samples that all generators share.
+    """The way from latent frames to samples that the generators of HiFi-GAN's kind share.
 
     Subclasses make the layers, each in the order of its file format: optimizer states are positional.
     """
@@ -70,19 +71,24 @@ class Generator(Recomputing):
     conv_post: nn.Conv1d
     cond: nn.Conv1d
 
+    def stages(self) -> Iterator[tuple[nn.Module, Sequence[nn.Module]]]:
+        """The convolution of every stage that upsamples, and the residual blocks after it."""
+        n_blocks = len(self.resblocks) // len(self.ups)
+        for stage, up in enumerate(self.ups):
+            yield up, self.resblocks[stage * n_blocks : (stage + 1) * n_blocks]
+
     def waveform(self, z: Tensor, g: Tensor, excitations: Iterable[Tensor] | None = None) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), for every stage what is added to its input -> (B, 1, N) within ±1, float32
 
         ``excitations`` are taken one by one, so a generator of them never holds more than one in memory.
         """
         x = applied(self.conv_pre, laid_out(z)) + applied(self.cond, laid_out(g))
-        blocks_per_stage = len(self.resblocks) // len(self.ups)
         added = iter(excitations) if excitations is not None else repeat(None)
-        for stage, (up, excitation) in enumerate(zip(self.ups, added, strict=False)):
+        for (up, blocks), excitation in zip(self.stages(), added, strict=False):
             x = applied(up, leaky_relu(x, LEAKY_SLOPE))
             if excitation is not None:
                 x = x + excitation
-            x = self.part(partial(mean_of, self.resblocks[stage * blocks_per_stage : (stage + 1) * blocks_per_stage]), x)
+            x = self.part(partial(mean_of, blocks), x)
         return torch.tanh(applied(self.conv_post, leaky_relu(x, _LAST_SLOPE)).float()).flatten(2)
 
 
@@ -129,9 +135,9 @@ def residual_blocks(config: ModelConfig) -> nn.ModuleList:
     return nn.ModuleList(ResBlock(channels, kernel, dilations) for channels in stage_channels(config) for kernel, dilations in shapes)
 
 
-def output_conv(config: ModelConfig) -> nn.Conv1d:
-    return nn.Conv1d(stage_channels(config)[-1], 1, 7, padding=3, bias=False)
+def output_conv(config: ModelConfig, *, bias: bool = False) -> nn.Conv1d:
+    return nn.Conv1d(stage_channels(config)[-1], 1, 7, padding=3, bias=bias)
 
 
-def _same_conv(channels: int, kernel_size: int, dilation: int) -> nn.Module:
+def same_conv(channels: int, kernel_size: int, dilation: int) -> nn.Module:
     return weight_norm(nn.Conv1d(channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size - 1) // 2))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import SOURCE, ItemDraws
+from rvc.models.draws import PHASE, SOURCE, ItemDraws
 from rvc.models.hifigan import (
     Generator,
     applied,
@@ -43,18 +43,49 @@ def _frame_starts(f0_hz: Tensor, frame_seconds: float, phase: Tensor | None) -> 
 
     Each frame adds only its fraction of a cycle: the smaller the sum, the finer its last bit.
     """
-    cycles = (_where_float64_is(f0_hz).double() * frame_seconds).remainder(1.0)
+    return _running((_where_float64_is(f0_hz).double() * frame_seconds).remainder(1.0), phase)
+
+
+def _running(cycles: Tensor, phase: Tensor | None) -> Tensor:
+    """Sums from ``phase`` (B,) or 0 on: of none, one, ... all frames of ``cycles`` (B, T). -> (B, T + 1)"""
     start = torch.zeros_like(cycles[:, 0]) if phase is None else phase.to(cycles)
     return torch.cat([start[:, None], cycles], dim=1).cumsum(dim=1)
 
 
 def sine(f0_hz: Tensor, *, hop_length: int, sample_rate: int, phase: Tensor | None = None) -> Tensor:
     """A sine of amplitude 1 at ``f0_hz``, constant within a frame. (B, T) -> (B, N) float32; frames of 0 Hz hold the phase."""
-    device, f0_hz = f0_hz.device, _where_float64_is(f0_hz)
+    return _wave(_cycles(f0_hz, hop_length, sample_rate, phase)).to(f0_hz.device)
+
+
+def sine_of(hz: Tensor, sample_rate: int, phase: Tensor | None = None) -> Tensor:
+    """A sine of amplitude 1 whose pitch is ``hz`` at every sample of every frame. float64 (B, T, hop) -> (B, N) float32"""
+    within = hz.cumsum(dim=-1) / sample_rate  # cycles since the frame began
+    starts = _running(within[..., -1].remainder(1.0), phase)[:, :-1]
+    return _wave((starts[..., None] + within).flatten(1))
+
+
+def interpolated(f0_hz: Tensor, hop_length: int) -> Tensor:
+    """f0 (B, T) at every sample, in straight lines between the middles of the frames: float64 (B, T, hop).
+
+    From the middle of one frame to that of another it sums to what frames of constant pitch sum to: so ``phase_after`` is right for
+    it too, and a chunk that begins with it is off only until the middle of its first frame, where it does not know the one before.
+    """
+    hz = _where_float64_is(f0_hz).double()
+    before, after = torch.cat([hz[:, :1], hz[:, :-1]], dim=1), torch.cat([hz[:, 1:], hz[:, -1:]], dim=1)
+    place = (torch.arange(hop_length, dtype=torch.float64, device=hz.device) + 0.5) / hop_length - 0.5  # in frames from the middle
+    return torch.where(place < 0, torch.lerp(hz[..., None], before[..., None], -place), torch.lerp(hz[..., None], after[..., None], place))
+
+
+def _cycles(f0_hz: Tensor, hop_length: int, sample_rate: int, phase: Tensor | None) -> Tensor:
+    """The phase at every sample of constant frames, in cycles, but for whole ones at the frames' beginnings. (B, T) -> float64 (B, N)"""
+    f0_hz = _where_float64_is(f0_hz)
     starts = _frame_starts(f0_hz, hop_length / sample_rate, phase)[:, :-1]
     steps = torch.arange(1, hop_length + 1, dtype=torch.float64, device=f0_hz.device) / sample_rate
-    cycles = starts[..., None] + f0_hz.double()[..., None] * steps  # (B, T, hop)
-    return torch.sin(2 * math.pi * cycles.remainder(1.0).float()).flatten(1).to(device)
+    return (starts[..., None] + f0_hz.double()[..., None] * steps).flatten(1)
+
+
+def _wave(cycles: Tensor) -> Tensor:
+    return torch.sin(2 * math.pi * cycles.remainder(1.0).float())
 
 
 def _where_float64_is(x: Tensor) -> Tensor:
@@ -62,40 +93,60 @@ def _where_float64_is(x: Tensor) -> Tensor:
     return x.cpu() if x.device.type == "mps" else x
 
 
-class SineSource(nn.Module):
-    """Excitation of the filter: a sine where voiced, noise where not (``m_source`` in files)."""
+def excitation(waves: Tensor, voiced: Tensor, noise: Tensor) -> Tensor:
+    """Sines (B, N, H) where ``voiced`` (B, N, 1) with little noise (B, N, H), and noise alone where not."""
+    spread = voiced * _VOICED_NOISE + (1 - voiced) * _UNVOICED_NOISE
+    return _AMPLITUDE * waves * voiced + spread * noise.to(waves)
 
-    def __init__(self, *, hop_length: int, sample_rate: int) -> None:
+
+class SineSource(nn.Module):
+    """Excitation of the filter: a sine where voiced, noise where not (``m_source`` in files).
+
+    With more than one harmonic the overtones are sines too, at whole multiples of the fundamental's phase. Where the noise is drawn
+    they begin at random places, as in training; where it is given they begin with the fundamental, so that chunks go on.
+    """
+
+    def __init__(self, *, hop_length: int, sample_rate: int, harmonics: int = 1) -> None:
         super().__init__()
         self.hop_length = hop_length
         self.sample_rate = sample_rate
-        self.l_linear = nn.Linear(1, 1)  # one harmonic in, one source out
+        self.harmonics = harmonics
+        self.l_linear = nn.Linear(harmonics, 1)
 
     def forward(
         self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None, draws: ItemDraws | None = None
     ) -> Tensor:
-        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, 1) -> (B, 1, N) float32, whatever autocast says
+        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, H) -> (B, 1, N) float32, whatever autocast says
 
-        Without ``noise`` it comes from ``draws``, and without those from the global generator.
+        Without ``noise`` what is random comes from ``draws``, and without those from the global generator.
         """
         with torch.autocast(f0_hz.device.type, enabled=False):
-            excitation = self._excitation(f0_hz.float(), phase, noise, draws)
-            return torch.tanh(self.l_linear(excitation)).mT
+            return torch.tanh(self.l_linear(self._excitation(f0_hz.float(), phase, noise, draws))).mT
 
     @torch.no_grad()
     def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None, draws: ItemDraws | None) -> Tensor:
         voiced = (f0_hz > 0).float().repeat_interleave(self.hop_length, dim=1).unsqueeze(-1)  # (B, N, 1)
+        begins = None
         if noise is None:
-            noise = _drawn_noise(voiced) if draws is None else draws.normal(SOURCE, *voiced.shape[1:])
-        waves = sine(f0_hz, hop_length=self.hop_length, sample_rate=self.sample_rate, phase=phase).unsqueeze(-1)
-        spread = voiced * _VOICED_NOISE + (1 - voiced) * _UNVOICED_NOISE
-        return _AMPLITUDE * waves * voiced + spread * noise.to(waves)
+            begins, noise = self._drawn(voiced, draws)
+        cycles = _cycles(f0_hz, self.hop_length, self.sample_rate, phase)  # (B, N)
+        return excitation(self._waves(cycles, begins).to(f0_hz.device), voiced, noise)
 
+    def _waves(self, cycles: Tensor, begins: Tensor | None) -> Tensor:
+        """Sines (B, N, H) of the fundamental's ``cycles`` (B, N); ``begins`` (B or 1, H): where each stands when that is at 0."""
+        cycles = cycles.unsqueeze(-1) * torch.arange(1, self.harmonics + 1, device=cycles.device)
+        return _wave(cycles if begins is None else cycles + begins[:, None].to(cycles))
 
-def _drawn_noise(like: Tensor) -> Tensor:
-    """RVC draws a random phase for the fundamental and discards it. Drawing it too keeps equal seeds equal between the programs."""
-    torch.rand(1, 1, 1, device=like.device)
-    return torch.randn(like.shape, device=like.device)
+    def _drawn(self, voiced: Tensor, draws: ItemDraws | None) -> tuple[Tensor, Tensor]:
+        """Where the overtones begin, and noise. RVC draws the fundamental's phase too and discards it: so equal seeds stay equal."""
+        n_samples, harmonics = voiced.shape[1], self.harmonics
+        if draws is not None:
+            begins, noise = draws.uniform(PHASE, harmonics), draws.normal(SOURCE, n_samples, harmonics)
+        else:
+            begins = torch.rand(len(voiced) if harmonics > 1 else 1, harmonics, device=voiced.device)
+            noise = torch.randn(len(voiced), n_samples, harmonics, device=voiced.device)
+        begins[:, 0] = 0.0
+        return begins, noise
 
 
 class NSFHiFiGAN(Generator):

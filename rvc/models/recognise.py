@@ -1,33 +1,39 @@
 """Which network a set of tensors belongs to: training checkpoints carry weights but no ``config`` list. No torch here."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 from rvc.errors import FormatError
-from rvc.models.config import ATTENTION_WINDOW, CONTENT_CHANNELS, HIFI_GAN, STANDARD, ModelConfig, Standard
+from rvc.models.config import ATTENTION_WINDOW, CONTENT_CHANNELS, STANDARD, ModelConfig, Standard
+from rvc.models.vocoders import HIFI_GAN, REFINEGAN, VOCODERS, Vocoder
 
 Shape = tuple[int, ...]
+_LEGACY_REFINEGAN: Shape = (256, 1, 7)  # of its first convolution; that of the one of today has 16 channels
+# The last critic of a discriminator and the kernel of its first convolution.
+_LAST_CRITICS = {(6, (5, 1)): "v1", (8, (5, 1)): "v2", (8, (3, 9)): "v3"}
 
 
 def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None = None) -> ModelConfig:
     """The config of a generator whose tensors (weight norm in the old spelling) have ``shapes``.
 
-    sample_rate: in Hz; ``None`` works it out, which the shapes of all standard networks allow while ``enc_q`` is among them.
-    ``FormatError`` when this is no generator of ours, or not one for ``sample_rate``.
+    sample_rate: in Hz; ``None`` works it out, which the shapes of all HiFi-GAN networks allow while ``enc_q`` is among them, and those
+    of RefineGAN never. ``FormatError`` when this is no generator of ours, or not one for ``sample_rate``.
     """
-    refuse_other_vocoders(shapes)
+    refuse_legacy_refinegan(shapes)
+    vocoder = VOCODERS[vocoder_of(shapes) or HIFI_GAN]
     content, attention, feed_forward = (
         _shape(shapes, f"enc_p.{name}", rank)
         for name, rank in (("emb_phone.weight", 2), ("encoder.attn_layers.0.emb_rel_k", 3), ("encoder.ffn_layers.0.conv_1.weight", 3))
     )
-    generator, speakers = _shape(shapes, "dec.conv_pre.weight", 3), _shape(shapes, "emb_g.weight", 2)
+    generator, speakers = _shape(shapes, f"dec.{vocoder.entrance}", 3), _shape(shapes, "emb_g.weight", 2)
     version = next((name for name, channels in CONTENT_CHANNELS.items() if channels == content[1]), None)
     if version is None:
         raise FormatError(f"The content encoder reads {content[1]} channels; v1 networks read 256 and v2 networks 768.")
-    rate, standard = _standard(shapes, version, sample_rate)
+    rate, standard = _standard(shapes, vocoder, version, sample_rate)
     config = ModelConfig(
         version=version,
         pitch_guidance="enc_p.emb_pitch.weight" in shapes,
-        vocoder=HIFI_GAN,
+        vocoder=vocoder.name,
         sample_rate=rate,
         n_fft=standard.n_fft,
         hop_length=standard.hop_length,
@@ -41,7 +47,7 @@ def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None =
         n_layers=sum(name.startswith("enc_p.encoder.attn_layers.") and name.endswith(".emb_rel_k") for name in shapes),
         kernel_size=feed_forward[2],
         upsample_rates=standard.rates,
-        upsample_initial_channel=generator[0],
+        upsample_initial_channel=generator[0] * vocoder.entrance_share,
         upsample_kernel_sizes=standard.kernels,
         gin_channels=speakers[1],
         n_speakers=speakers[0],
@@ -56,40 +62,57 @@ def refuse_misfit(config: ModelConfig, shapes: Mapping[str, Shape]) -> None:
     Looks at one tensor for every number, which is quick, and makes sure that a network built from ``config`` needs no more memory
     than its file has. That every single tensor fits is found out when they are loaded.
     """
-    hidden, initial = config.hidden_channels, config.upsample_initial_channel
+    refuse_legacy_refinegan(shapes)
+    found = vocoder_of(shapes)
+    if found and found != config.vocoder:
+        raise FormatError(f"The weights are not those of the network it describes: they have a {found} vocoder, not {config.vocoder}.")
+    hidden, initial, vocoder = config.hidden_channels, config.upsample_initial_channel, VOCODERS[config.vocoder]
     head = hidden // config.n_heads
     wanted: dict[str, Shape] = {
         "enc_p.emb_phone.weight": (hidden, config.content_channels),
         "enc_p.encoder.attn_layers.0.emb_rel_k": (1, 2 * ATTENTION_WINDOW + 1, head),
         "enc_p.encoder.ffn_layers.0.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
         f"enc_p.encoder.ffn_layers.{config.n_layers - 1}.conv_1.weight": (config.filter_channels, hidden, config.kernel_size),
-        "dec.conv_pre.weight": (initial, config.inter_channels, 7),
+        f"dec.{vocoder.entrance}": (initial // vocoder.entrance_share, config.inter_channels, 7),
         "emb_g.weight": (config.n_speakers, config.gin_channels),
     }
-    for stage, kernel in enumerate(config.upsample_kernel_sizes):
-        wanted[f"dec.ups.{stage}.weight_v"] = (initial >> stage, initial >> (stage + 1), kernel)
+    for stage, kernel in enumerate(config.upsample_kernel_sizes if vocoder.upsampler else ()):
+        wanted[f"dec.{vocoder.upsampler.format(stage)}"] = (initial >> stage, initial >> (stage + 1), kernel)
     for block, kernel in enumerate(config.resblock_kernel_sizes):
-        wanted[f"dec.resblocks.{block}.convs1.0.weight_v"] = (initial // 2, initial // 2, kernel)
+        wanted[f"dec.{vocoder.block.format(block)}"] = (initial // 2, initial // 2, kernel)
     for name, shape in wanted.items():
         if shapes.get(name) != shape:
             has = "×".join(map(str, shapes[name])) if name in shapes else "missing"
             raise FormatError(f"The weights are not those of the network it describes: {name} is {has}, not {'×'.join(map(str, shape))}.")
 
 
-def refuse_other_vocoders(names: Mapping[str, object]) -> None:
-    """``FormatError`` that names the vocoder when the tensors are those of one that only other programs have."""
-    if any(name.startswith(("dec.upsamples.", "dec.mrfs.")) for name in names):
-        raise FormatError("These are weights of the MRF HiFi-GAN vocoder, which is not part of this program.")
-    if any(name.startswith(("dec.mel_conv.", "dec.downsample_blocks.")) for name in names):
-        raise FormatError("These are weights of the RefineGAN vocoder, which is not part of this program.")
+def vocoder_of(names: Iterable[str]) -> str | None:
+    """The vocoder whose tensors are among ``names``; ``None`` when there are none of any."""
+    marks = {f"dec.{one.mark}": one.name for one in VOCODERS.values()}
+    return next((marks[mark] for name in names for mark in marks if name.startswith(mark)), None)
 
 
-def _standard(shapes: Mapping[str, Shape], version: str, sample_rate: int | None) -> tuple[int, Standard]:
+def discriminator_of(shapes: Mapping[str, Shape]) -> str | None:
+    """The kind of ``Discriminator`` that has tensors of these ``shapes`` (old spelling); ``None`` when there is none."""
+    last = max((int(name.split(".")[1]) for name in shapes if re.match(r"discriminators\.\d+\.", name)), default=-1)
+    return _LAST_CRITICS.get((last, shapes.get(f"discriminators.{last}.convs.0.weight_v", ())[2:]))
+
+
+def refuse_legacy_refinegan(shapes: Mapping[str, Shape]) -> None:
+    """``FormatError`` for the network that Applio 3.2.9 called RefineGAN: of the one of today it has only the name."""
+    if shapes.get("dec.pre_conv.weight_v") == _LEGACY_REFINEGAN:
+        raise FormatError("This is a RefineGAN of the old kind, which Applio made in spring 2025 (3.2.9) and has dropped since. "
+                          "It cannot be used or trained further.",
+                          fix=f"Train the voice again with today's {REFINEGAN}, or use it in Applio 3.2.9.")
+
+
+def _standard(shapes: Mapping[str, Shape], vocoder: Vocoder, version: str, sample_rate: int | None) -> tuple[int, Standard]:
     """The standard upsampling that fits, in Hz and as such. Mainline's older v2 networks upsample like v1: both are looked at."""
     kernels = []
-    while (name := f"dec.ups.{len(kernels)}.weight_v") in shapes:
+    while vocoder.upsampler and (name := f"dec.{vocoder.upsampler.format(len(kernels))}") in shapes:
         kernels.append(_shape(shapes, name, 3)[-1])
-    fitting = [(rate, one) for (_, rate), one in STANDARD.items() if one.kernels == tuple(kernels) and _fits(one, shapes)]
+    known = [(rate, one) for (other, rate), one in STANDARD.items() if other in vocoder.versions]
+    fitting = [(rate, one) for rate, one in known if (not vocoder.upsampler or one.kernels == tuple(kernels)) and _fits(one, shapes)]
     if sample_rate is not None:
         fitting = [(rate, one) for rate, one in fitting if rate == sample_rate]
     if len(set(fitting)) == 1:
@@ -98,7 +121,8 @@ def _standard(shapes: Mapping[str, Shape], version: str, sample_rate: int | None
     if rates:
         raise FormatError(f"These weights fit networks for {' and '.join(map(str, rates))} Hz.", fix="State the sample rate.")
     wanted = f"for {sample_rate} Hz" if sample_rate else "this program knows"
-    raise FormatError(f"These weights belong to no {version} network {wanted} (upsampling kernels {kernels}).")
+    said = f" (upsampling kernels {kernels})" if vocoder.upsampler else f" with the vocoder {vocoder.name}"
+    raise FormatError(f"These weights belong to no {version} network {wanted}{said}.")
 
 
 def _fits(standard: Standard, shapes: Mapping[str, Shape]) -> bool:

@@ -17,8 +17,8 @@ from rvc.models.config import ModelConfig
 from rvc.models.draws import POSTERIOR, SLICE, ItemDraws
 from rvc.models.encoders import ContentEncoder, PosteriorEncoder, standard_normal
 from rvc.models.flow import Flow
-from rvc.models.hifigan import HiFiGAN
-from rvc.models.nsf import NSFHiFiGAN, phase_after
+from rvc.models.nsf import phase_after
+from rvc.models.vocoders import VOCODERS
 
 NOISE_SCALE = 0.66666  # spread of the latent noise that RVC infers with
 
@@ -46,7 +46,7 @@ class Synthesizer(nn.Module):
         super().__init__()
         self.config = config
         self.enc_p = ContentEncoder(config)
-        self.dec = NSFHiFiGAN(config) if config.pitch_guidance else HiFiGAN(config)
+        self.dec = VOCODERS[config.vocoder].build(config)
         if posterior:
             self.enc_q = PosteriorEncoder(config)
         self.flow = Flow(config)

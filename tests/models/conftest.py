@@ -13,8 +13,10 @@ import torch
 from rvc.checkpoint import new_names, old_names
 from rvc.models.config import ModelConfig, config_for
 from rvc.models.synthesizer import Synthesizer
+from rvc.models.vocoders import HIFI_GAN, MRF_HIFI_GAN, REFINEGAN
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+VOCODERS_OF_FILES = {"": HIFI_GAN, "mrf": MRF_HIFI_GAN, "refinegan": REFINEGAN}  # by the end of the reference files' names
 
 
 @pytest.fixture(scope="session")

@@ -77,11 +77,35 @@ def test_a_list_that_makes_no_network_is_refused_with_the_reason(values, said):
 
 
 @pytest.mark.parametrize("vocoder", ["MRF HiFi-GAN", "RefineGAN"])
-def test_vocoders_of_other_programs_are_named_when_refused(vocoder):
-    with pytest.raises(FormatError, match=f"{vocoder} vocoder is not part"):
-        config_for("v2", 32000, vocoder=vocoder)
-    with pytest.raises(FormatError, match=f"{vocoder} vocoder is not part"):
-        ModelConfig.from_list(APPLIO_40K, version="v2", vocoder=vocoder)
+def test_the_further_vocoders_exist_for_v2_with_pitch_only(vocoder):
+    assert ModelConfig.from_list(APPLIO_40K, version="v2", vocoder=vocoder).vocoder == vocoder
+    for asked in ({"version": "v1"}, {"version": "v2", "pitch_guidance": False}):
+        with pytest.raises(FormatError, match=f"{vocoder} vocoder exists for v2 voices with pitch guidance only"):
+            config_for(**asked, sample_rate=32000, vocoder=vocoder)
+        with pytest.raises(FormatError, match=f"{vocoder} vocoder exists for v2"):
+            ModelConfig.from_list(APPLIO_40K, **asked, vocoder=vocoder)
+
+
+def test_a_vocoder_decides_what_it_is_trained_against():
+    kinds = {(version, vocoder): config_for(version, 32000, vocoder=vocoder) for version, vocoder in (
+        ("v1", "HiFi-GAN"), ("v2", "HiFi-GAN"), ("v2", "MRF HiFi-GAN"), ("v2", "RefineGAN"))}
+    assert [one.discriminator for one in kinds.values()] == ["v1", "v2", "v2", "v3"]
+    assert [one.harmonics for one in kinds.values()] == [1, 1, 9, 1]
+    assert [one.multiscale_mel for one in kinds.values()] == [False, False, False, True]
+
+
+def test_refinegan_is_trained_at_two_rates_and_read_at_others():
+    for rate in (24000, 32000):
+        assert config_for("v2", rate, vocoder="RefineGAN").sample_rate == rate
+    with pytest.raises(FormatError, match="no RefineGAN network for 40000 Hz") as caught:
+        config_for("v2", 40000, vocoder="RefineGAN")
+    assert "24000, 32000" in caught.value.fix
+
+
+def test_refinegan_halves_its_channels_once_more_than_hifigan():
+    ModelConfig.from_list(changed(_13=16), version="v2")
+    with pytest.raises(FormatError, match="16 cannot be halved 5 times"):
+        ModelConfig.from_list(changed(_13=16), version="v2", vocoder="RefineGAN")
 
 
 @pytest.mark.parametrize("asked", [

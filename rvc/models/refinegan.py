@@ -1,0 +1,180 @@
+"""RefineGAN (Xu et al., 2022) as Applio trains it: a sine at the pitch is taken down to the frame rate and back up, joined by the latents.
+
+On the way down every stage leaves a copy that the stage of the same rate reads on the way up. Noise is added in every residual block,
+also when it infers.
+
+Dimensions: B batch, Z latent channels, T frames, G speaker channels, N = T·hop samples, C = ``upsample_initial_channel``. Applio's own
+class knows C = 512 and G = 256 only; narrower networks are read by this program alone.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv1d, interpolate, leaky_relu, pad
+from torch.nn.utils.parametrizations import weight_norm
+
+from rvc.models.config import ModelConfig
+from rvc.models.draws import BLOCKS, SOURCE, ItemDraws
+from rvc.models.hifigan import ResBlock, applied, laid_out, mean_of
+from rvc.models.layers import Recomputing
+from rvc.models.nsf import excitation, interpolated, sine_of
+
+_SLOPE = 0.2
+_NOISE_START = 1e-4  # how loud the noise in the blocks is before training
+_INPUT_SPREAD = 0.01  # of the blocks' first convolutions before training
+# The low-pass filter of the way down: torchaudio's "sinc_interp_kaiser" with the numbers of resampy's best one.
+_LOWPASS_WIDTH, _ROLLOFF, _BETA = 64, 0.9475937167399596, 14.769656459379492
+
+
+class InterpolatedSource(nn.Module):
+    """A sine whose pitch glides between the middles of the frames (``m_source`` in files)."""
+
+    def __init__(self, *, hop_length: int, sample_rate: int) -> None:
+        super().__init__()
+        self.hop_length = hop_length
+        self.sample_rate = sample_rate
+        self.merge = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Tanh())
+
+    def forward(
+        self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None, draws: ItemDraws | None = None
+    ) -> Tensor:
+        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, 1) -> (B, 1, N) float32, whatever autocast says"""
+        with torch.autocast(f0_hz.device.type, enabled=False):
+            return self.merge(self._excitation(f0_hz.float(), phase, noise, draws)).mT
+
+    @torch.no_grad()
+    def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None, draws: ItemDraws | None) -> Tensor:
+        hz = interpolated(f0_hz, self.hop_length)  # (B, T, hop)
+        voiced = (hz > 0).float().flatten(1).unsqueeze(-1).to(f0_hz.device)  # (B, N, 1)
+        if noise is None:
+            noise = _drawn_noise(voiced) if draws is None else draws.normal(SOURCE, *voiced.shape[1:])
+        waves = sine_of(hz, self.sample_rate, phase).to(f0_hz.device).unsqueeze(-1)
+        return excitation(waves, voiced, noise)
+
+
+def _drawn_noise(like: Tensor) -> Tensor:
+    """Applio draws a phase for every item and discards it."""
+    torch.rand(len(like), 1, device=like.device)
+    return torch.randn(like.shape, device=like.device)
+
+
+class Noise(nn.Module):
+    """Adds noise as loud as each channel has learned. ``use``: which of an item's numbers."""
+
+    def __init__(self, channels: int, use: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels,), _NOISE_START))
+        self.use = use
+
+    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+        shape = x.shape[0], x.shape[1], x.shape[-1]
+        noise = torch.randn(shape, device=x.device) if draws is None else draws.normal(self.use, *shape[1:])
+        noise = noise.to(x.dtype).reshape(x.shape)
+        weight = self.weight.to(x.dtype).reshape(-1, *[1] * (x.dim() - 2))
+        return leaky_relu(x + noise * weight, _SLOPE)
+
+
+class Branch(nn.Sequential):
+    """Noise, a residual block, noise."""
+
+    def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int], use: int) -> None:
+        super().__init__(Noise(channels, use), ResBlock(channels, kernel_size, dilations, _SLOPE), Noise(channels, use + 1))
+
+    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+        before, block, after = self
+        return after(block(before(x, draws)), draws)
+
+
+class ParallelBlock(nn.Module):
+    """The mean of branches that see differently far."""
+
+    def __init__(self, channels: int, out: int, config: ModelConfig, use: int) -> None:
+        super().__init__()
+        self.input_conv = nn.Conv1d(channels, out, 7, padding=3)
+        nn.init.normal_(self.input_conv.weight, 0.0, _INPUT_SPREAD)
+        shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
+        self.blocks = nn.ModuleList(Branch(out, *shape, use + 2 * branch) for branch, shape in enumerate(shapes))
+
+    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+        return mean_of([partial(block, draws=draws) for block in self.blocks], applied(self.input_conv, x))
+
+
+class RefineGAN(Recomputing):
+    """``dec`` in files whose vocoder is "RefineGAN"."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.rates = config.upsample_rates
+        widest, narrowest = config.upsample_initial_channel // 2, config.upsample_initial_channel >> (len(self.rates) + 1)
+        self.m_source = InterpolatedSource(hop_length=config.hop_length, sample_rate=config.sample_rate)
+        self.pre_conv = _conv7(1, narrowest)
+        self.downsample_blocks = nn.ModuleList(_conv7(narrowest << i, narrowest << (i + 1)) for i in range(len(self.rates)))
+        self.mel_conv = _conv7(config.inter_channels, widest)
+        self.cond = nn.Conv1d(config.gin_channels, widest, 1)
+        uses = 2 * len(config.resblock_kernel_sizes)  # of noise, in every stage
+        self.upsample_conv_blocks = nn.ModuleList()
+        for stage in range(len(self.rates)):
+            channels = config.upsample_initial_channel >> stage
+            self.upsample_conv_blocks.append(ParallelBlock(channels + channels // 4, channels // 2, config, BLOCKS + uses * stage))
+        self.conv_post = weight_norm(nn.Conv1d(narrowest * 2, 1, 7, padding=3, bias=False))
+
+    def forward(
+        self,
+        z: Tensor,
+        g: Tensor,
+        f0_hz: Tensor,
+        *,
+        phase: Tensor | None = None,
+        source_noise: Tensor | None = None,
+        draws: ItemDraws | None = None,
+    ) -> Tensor:
+        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
+        down, copies = self._taken_down(laid_out(self.m_source(f0_hz, phase, source_noise, draws)))
+        x = torch.cat([applied(self.mel_conv, laid_out(z)) + applied(self.cond, laid_out(g)), down], dim=1)  # (B, C, T)
+        for rate, copy, block in zip(self.rates, reversed(copies), self.upsample_conv_blocks, strict=True):
+            x = torch.cat([_stretched(leaky_relu(x, _SLOPE), rate), copy], dim=1)
+            x = self.part(partial(block, draws=draws), x, redraws=draws is None)
+        return torch.tanh(applied(self.conv_post, leaky_relu(x, _SLOPE)).float()).flatten(2)
+
+    def _taken_down(self, source: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The source (B, 1, N) at frame rate (B, C / 2, T), and what it was before each step down."""
+        x, copies = applied(self.pre_conv, source), []
+        for rate, conv in zip(reversed(self.rates), self.downsample_blocks, strict=True):
+            x = leaky_relu(x, _SLOPE)
+            copies.append(x)
+            x = applied(conv, decimated(x, rate))
+        return x, copies
+
+
+def decimated(x: Tensor, factor: int) -> Tensor:
+    """Every ``factor``-th sample of x (B, C, n) or (B, C, 1, n), n a multiple of it, after the low-pass filter that this needs."""
+    kernel = _lowpass(factor, x.device)
+    reach = (kernel.shape[-1] - factor) // 2
+    rows = pad(x.reshape(-1, 1, x.shape[-1]), (reach, reach + factor))  # one filter for all channels
+    out = conv1d(rows, kernel, stride=factor)[..., : x.shape[-1] // factor]
+    return laid_out(out.reshape(*x.shape[:2], -1))
+
+
+@lru_cache(maxsize=32)
+def _lowpass(factor: int, device: torch.device) -> Tensor:
+    """A sinc under a Kaiser window, (1, 1, taps). The formula is that of torchaudio's resampling from ``factor`` to 1."""
+    reach = math.ceil(_LOWPASS_WIDTH * factor / _ROLLOFF)
+    samples = torch.arange(-reach, reach + factor, dtype=torch.float64)
+    t = (samples / factor * _ROLLOFF).clamp(-_LOWPASS_WIDTH, _LOWPASS_WIDTH)
+    window = torch.i0(_BETA * (1 - (t / _LOWPASS_WIDTH).square()).sqrt()) / torch.i0(torch.tensor(_BETA, dtype=torch.float64))
+    with torch.inference_mode(False):  # kept for the training step too, whoever asks first
+        return (torch.sinc(t) * window * (_ROLLOFF / factor)).float()[None, None].to(device)
+
+
+def _stretched(x: Tensor, rate: int) -> Tensor:
+    """Linear interpolation to ``rate`` times as many samples."""
+    if x.dim() == 3:
+        return interpolate(x, scale_factor=rate, mode="linear")
+    return interpolate(x, scale_factor=(1, rate), mode="bilinear")
+
+
+def _conv7(channels: int, out: int) -> nn.Module:
+    return weight_norm(nn.Conv1d(channels, out, 7, padding=3))
