@@ -25,12 +25,12 @@ class Snapshot:
 
 
 def save(run: TrainingRun, snapshot: Snapshot) -> Iterator[Event]:
-    """Write the three files, then remove what ``keep_checkpoints`` no longer wants."""
+    """Write the three files, then remove the older ones that the settings do not want to be kept."""
     checkpoint.write(run.checkpoint("G", snapshot.step), snapshot.generator)
     checkpoint.write(run.checkpoint("D", snapshot.step), snapshot.discriminator)
     checkpoint.write(run.checkpoint("state", snapshot.step), snapshot.state)
     yield Saved(what="checkpoint", path=run.checkpoint("G", snapshot.step).name, epoch=snapshot.state["epoch"], step=snapshot.step)
-    for step in run.checkpoint_steps()[: -run.settings.fit.keep_checkpoints]:
+    for step in _unwanted(run):
         remove(run, step)
 
 
@@ -56,6 +56,25 @@ def remove(run: TrainingRun, step: int) -> None:
     """The state file goes first: without it the others are no checkpoint."""
     for kind in ("state", "D", "G"):
         run.checkpoint(kind, step).unlink(missing_ok=True)
+
+
+def _unwanted(run: TrainingRun) -> list[int]:
+    """Neither one of the newest nor to be kept for good."""
+    fit = run.settings.fit
+    older = run.checkpoint_steps()[: -fit.keep_checkpoints]
+    return [step for step in older if not (fit.keep_every_epochs and _for_good(run, step, fit.keep_every_epochs))]
+
+
+def _for_good(run: TrainingRun, step: int, every_epochs: int) -> bool:
+    """Whether it is that of the end of such an epoch, as its state says; only that is read of it, not what it weighs.
+
+    One that cannot be read stays as well: whether it was to be kept nobody can tell.
+    """
+    try:
+        state = checkpoint.read(run.checkpoint("state", step), mmap=True)
+    except FormatError:
+        return True
+    return state["epoch"] > 0 and state["batch"] == 0 and state["epoch"] % every_epochs == 0
 
 
 def _read(run: TrainingRun, step: int) -> Snapshot:

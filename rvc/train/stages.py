@@ -18,6 +18,8 @@ from rvc.export import VoiceFacts, voice_from_checkpoint
 from rvc.f0 import registry as f0
 from rvc.index.build import build
 from rvc.paths import Home
+from rvc.train import base_weights, bases
+from rvc.train.aside import put_aside
 from rvc.train.clips import ClipList
 from rvc.train.extract import ExtractFolders, Extractor, ExtractReport
 from rvc.train.fit import Fit, FitReport
@@ -27,6 +29,7 @@ from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun, fingerprint
 
 Stop = Callable[[], bool]
+_NOT_LEARNT_FROM = {"device", "keep_checkpoints", "keep_every_epochs"}  # with others a finished fit stays finished
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Plan:
         data = settings.data.model_dump(exclude={"dataset"})
         clips = fingerprint(_dataset_mark(run), data)
         features = fingerprint(clips, resolved.embedder, resolved.f0_method, settings.model.version, settings.model.pitch_guidance)
-        fit = fingerprint(features, settings.model.model_dump(), settings.fit.model_dump(exclude={"device", "keep_checkpoints"}))
+        fit = fingerprint(features, settings.model.model_dump(), settings.fit.model_dump(exclude=_NOT_LEARNT_FROM))
         return cls(clips, features, fit, fingerprint(features, settings.index.model_dump()), fingerprint(fit, "export"))
 
 
@@ -55,6 +58,7 @@ def run_stages(run: TrainingRun, home: Home, stop: Stop) -> Iterator[Event]:
         yield Note(message=sentence)
     if not _dataset_there(run):
         yield Note(level="warning", message=f"The dataset {run.settings.data.dataset} is not there any more; going on with its clips.")
+    _refuse_unfit_base(run, home)
     plan = Plan.of(run)
     for name, work, outputs in (
         ("preprocess", _preprocess, [run.clips, run.clips_16k]),
@@ -127,7 +131,7 @@ def _fit(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event
     """The fit belongs to the features it was made from: with others it begins anew, and what there was is put aside."""
     begun = run.records().get("fit_data")
     if begun and begun.fingerprint != plan.extract and run.checkpoint_steps():
-        aside = _put_aside(run)
+        aside = put_aside(run)
         yield Note(level="warning", message="The data changed, so the fit begins anew. Its earlier checkpoints and voices are in "
                                             f"{aside.name}.")
     run.record("fit_data", plan.extract, {})
@@ -177,6 +181,13 @@ def export_run(run: TrainingRun, step: int | None = None, *, output: Path | None
     return path, step
 
 
+def _refuse_unfit_base(run: TrainingRun, home: Home) -> None:
+    """Now, and not after hours of preparing the data."""
+    resolved = run.resolved
+    if resolved.base_model != bases.SCRATCH and not run.checkpoint_steps():
+        base_weights.refuse_unfit(bases.named(resolved.base_model, home), bases.network_of(run.settings, resolved.embedder))
+
+
 def _still_whole(stage: str, run: TrainingRun) -> bool:
     """A finished fit has a checkpoint, a finished export its voice: a person may have removed them."""
     if stage == "fit":
@@ -184,24 +195,6 @@ def _still_whole(stage: str, run: TrainingRun) -> bool:
     if stage == "export":
         return (run.folder / str(run.records()["export"].summary.get("voice"))).exists()
     return True
-
-
-def _put_aside(run: TrainingRun) -> Path:
-    number = 1
-    while (aside := run.folder / f"earlier_{number}").exists():
-        number += 1
-    aside.mkdir()
-    for step in run.checkpoint_steps():
-        for kind in ("state", "G", "D"):
-            path = run.checkpoint(kind, step)
-            if path.exists():
-                path.rename(aside / path.name)
-    for voice in run.voices():
-        voice.rename(aside / voice.name)
-    (aside / run.eval.name).mkdir()
-    for path in run.eval.glob("*e_*s.*"):  # not the prepared clip to listen to: it does not depend on the data
-        path.rename(aside / run.eval.name / path.name)
-    return aside
 
 
 def _dataset_there(run: TrainingRun) -> bool:

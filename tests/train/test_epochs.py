@@ -6,10 +6,10 @@ import pytest
 
 from rvc.cli import main
 from rvc.errors import RunError
+from rvc.train.aside import put_aside
 from rvc.train.epochs import EpochRow, epochs, row_at
 from rvc.train.run import TrainingRun
 from rvc.train.scores import ClipScores, EpochScores
-from rvc.train.stages import _put_aside
 
 
 def save(run: TrainingRun, epoch: int, step: int, *, scores: bool = True, audition: bool = True, voice: bool = True,
@@ -82,7 +82,7 @@ def test_a_run_without_a_save_has_no_rows(run):
 def test_what_is_put_aside_with_its_checkpoints_is_no_row_any_more(run):
     save(run, 2, 60)
     (run.eval / "audition.npz").write_bytes(b"prepared")
-    aside = _put_aside(run)
+    aside = put_aside(run)
     assert epochs(run) == []
     assert sorted(path.name for path in (aside / "eval").iterdir()) == ["2e_60s.flac", "2e_60s.json"]
     assert (run.eval / "audition.npz").exists()
