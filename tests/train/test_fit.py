@@ -77,7 +77,7 @@ def test_a_fit_counts_its_steps_saves_and_exports(finished):
     assert [one.step for one in items if isinstance(one, Metrics)] == list(range(1, 7))
     assert {one.total_steps for one in items if isinstance(one, Metrics)} == {6}
     assert [(one.what, one.epoch) for one in items if isinstance(one, Saved)] == [
-        ("checkpoint", 1), ("voice", 1), ("checkpoint", 2), ("voice", 2)]
+        ("checkpoint", 1), ("voice", 1), ("audition", 1), ("checkpoint", 2), ("voice", 2), ("audition", 2)]
     assert sorted(path.name for path in run.voices()) == ["demo_1e_3s.pth", "demo_2e_6s.pth"]
 
 
