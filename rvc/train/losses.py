@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from rvc.train.mel import multiscale_mels
+
 FEATURE_MATCHING_WEIGHT = 2.0
 
 
@@ -75,6 +77,18 @@ def mel_loss(real_mel: torch.Tensor, fake_mel: torch.Tensor, *, weight: float = 
     """weight · mean|real - fake| of log-mel spectrograms of equal shape."""
     assert real_mel.shape == fake_mel.shape, f"{tuple(real_mel.shape)} is compared with {tuple(fake_mel.shape)}"
     return weight * functional.l1_loss(fake_mel.float(), real_mel.float())
+
+
+def multiscale_mel_loss(real_audio: torch.Tensor, fake_audio: torch.Tensor, *, sample_rate: int, weight: float = 15.0) -> torch.Tensor:
+    """weight · Σ over seven resolutions of mean|real - fake| of log10-mel spectrograms: what RefineGAN learns from instead of ``mel_loss``.
+
+    Audio is (B, N) or (B, 1, N), at ``sample_rate`` in Hz. The real one is a target and gets no gradient.
+    """
+    assert real_audio.shape == fake_audio.shape, f"{tuple(real_audio.shape)} is compared with {tuple(fake_audio.shape)}"
+    with torch.no_grad():
+        reals = list(multiscale_mels(real_audio, sample_rate=sample_rate))
+    fakes = multiscale_mels(fake_audio, sample_rate=sample_rate)
+    return weight * _sum(functional.l1_loss(fake, real) for real, fake in zip(reals, fakes, strict=True))
 
 
 def kl_loss(

@@ -10,7 +10,6 @@ from torch.testing import assert_close
 from rvc.models.config import config_for
 from rvc.models.discriminators import Discriminator
 from rvc.models.synthesizer import Synthesizer
-from rvc.train.losses import adversarial_loss, discriminator_losses, feature_matching_loss
 from tests.models.conftest import VOCODERS_OF_FILES
 
 VARIANTS = ["v1_f0_32k", "v1_f0_40k", "v1_f0_48k", "v2_f0_32k", "v2_f0_40k", "v2_f0_48k", "v2_nof0_40k", "v2_f0_32k_mrf",
@@ -107,8 +106,3 @@ def test_discriminators_score_and_look_as_applios(version, golden, with_recipe_w
         assert_close(other.score[0], reference[f"g{i}"], atol=1e-5, rtol=1e-5)
     means = torch.stack([feature.abs().mean() for one in real for feature in one.feature_maps])
     assert_close(means, reference["fmap_means"], atol=1e-6, rtol=1e-5)
-    scores = [one.score for one in real], [one.score for one in fake]
-    maps = [one.feature_maps for one in real], [one.feature_maps for one in fake]
-    losses = discriminator_losses(*scores).total, adversarial_loss(scores[1]), feature_matching_loss(*maps)
-    expected = [reference[name] for name in ("loss_disc", "loss_gen", "loss_fm")]
-    assert_close(torch.stack(losses).double(), torch.stack(expected), atol=0, rtol=1e-5)
