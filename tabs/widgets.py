@@ -7,9 +7,9 @@ from typing import Literal
 
 import gradio as gr
 
-from rvc.events import STAGES, JobState
+from rvc.events import STAGES, Finding, JobState
 
-Tone = Literal["quiet", "going", "good", "bad"]
+Tone = Literal["quiet", "going", "good", "warn", "bad"]
 
 STAGE_TITLES = {"preprocess": "Prepare", "extract": "Extract", "fit": "Train", "index": "Index", "export": "Export"}
 _STATUS: dict[str, tuple[str, Tone]] = {
@@ -90,8 +90,15 @@ def run_card(name: str, state: JobState, *, stop_asked: bool = False) -> str:
         f'<header><span class="tm-pill" data-tone="{tone}">{title}</span><h3>{html.escape(name)}</h3>'
         f"<span>{_when(state)}</span></header>"
         f"{_stage_line(state)}{bar(_fraction(state)) if state.active else ''}{facts(_numbers(state))}"
-        f"{_last_words(state)}</section>"
+        f"{_last_words(state)}{findings(state.findings)}</section>"
     )
+
+
+def findings(found: Iterable[Finding]) -> str:
+    """What the run doctor sees, the newest last: the step, what it is, and what to do."""
+    return "".join(
+        f'<div class="tm-note tm-finding" data-tone="warn" data-code="{html.escape(one.code)}">'
+        f"<b>Run doctor, step {_grouped(one.step)}</b><p>{_lines(one.message)}</p><p>{_lines(one.advice)}</p></div>" for one in found)
 
 
 def no_run_card() -> str:
@@ -159,7 +166,7 @@ def _numbers(state: JobState) -> dict[str, str]:
         return {STAGE_TITLES.get(state.stage, state.stage): f"{state.done} of {state.total} {state.unit}" if state.total else "…"}
     if not state.total_steps:
         return {}
-    values = {"Epoch": f"{state.epoch} / {state.epochs}", "Step": f"{state.step:,} / {state.total_steps:,}".replace(",", "\u202f")}
+    values = {"Epoch": f"{state.epoch} / {state.epochs}", "Step": f"{_grouped(state.step)} / {_grouped(state.total_steps)}"}
     if state.active and state.steps_per_second:
         values["Speed"] = f"{state.steps_per_second:.2f} it/s"
         values["Time left"] = duration(state.eta_seconds or 0)
@@ -176,6 +183,10 @@ def _when(state: JobState) -> str:
     if state.active and state.started_at:
         return f"for {duration(time.time() - state.started_at)}"
     return f"{duration(max(0.0, time.time() - state.updated_at))} ago" if state.updated_at else ""
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def _lines(text: str) -> str:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from rvc.events import JobState, Saved
+from rvc.events import Finding, JobState, Saved
 from tabs import curves, widgets
 
 EVIL = '<img src=x onerror="alert(1)">'
@@ -53,8 +53,19 @@ def test_a_run_that_was_asked_to_stop_says_that_it_is_stopping():
     assert ">Stopped<" in widgets.run_card("mara", fit(status="stopped"), stop_asked=True)
 
 
+def test_what_the_run_doctor_sees_is_shown_with_what_to_do():
+    found = (Finding(code="frozen", step=50, message="Weights do not move.", advice="Raise the learning rate."),
+             Finding(code="data_starved", step=1234, message="Training waits.", advice="Keep the data on the GPU."))
+    card = widgets.run_card("mara", fit(findings=found))
+    assert card.count('data-tone="warn"') == 2
+    assert card.index("Weights do not move.") < card.index("Raise the learning rate.") < card.index("Training waits.")
+    assert "step 1\u202f234" in card
+    assert "tm-finding" not in widgets.run_card("mara", fit())
+
+
 def test_names_messages_warnings_and_logs_are_shown_as_text():
-    state = fit(status="failed", message=EVIL, warnings=(EVIL,), saved=(Saved(what="voice", path=EVIL),))
+    state = fit(status="failed", message=EVIL, warnings=(EVIL,), saved=(Saved(what="voice", path=EVIL),),
+                findings=(Finding(code=EVIL, step=1, message=EVIL, advice=EVIL),))
     pieces = [widgets.run_card(EVIL, state), widgets.note(EVIL), widgets.notes(EVIL, [EVIL]), widgets.progress(EVIL, 0.5),
               widgets.facts({EVIL: EVIL}), widgets.log_text(EVIL), widgets.lead(EVIL, EVIL),
               widgets.result_card(EVIL, {EVIL: EVIL}, [EVIL], [EVIL])]
