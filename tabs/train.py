@@ -13,7 +13,7 @@ from rvc.errors import RvcError
 from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
-from tabs import automatic, curves, widgets
+from tabs import automatic, curves, epochs, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices
 from tabs.form import Choices, Form
@@ -39,6 +39,7 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
             live = _Live(studio)
     _wire_form(studio, tab, asked, live, page.last_run)
     _wire_live(studio, asked, live, page.last_run)
+    epochs.wire(studio, tab, live)
     opened = handler(lambda name: _opened(studio, asked, live, name))
     page.demo.load(opened, [page.last_run], [*asked.all, *live.all], **QUIET)
     # The tab may be there before the page's own load event is answered, so it asks for the same run.
@@ -120,6 +121,7 @@ class _Live:
             self.resume = gr.Button("Resume", visible=False, size="md", elem_id="train-resume")
             self.use = gr.Button("Convert with this voice", visible=False, size="md", elem_id="train-use")
         self.curves = gr.HTML(elem_id="train-curves")
+        self.epochs = epochs.Epochs()
         with gr.Accordion("Log", open=True, elem_id="train-log-fold"):
             self.log = widgets.log_box("train-log")
         self.seen = gr.State(None)

@@ -28,7 +28,7 @@ def keep(files: Sequence[Path], run_folder: Path) -> Path:
     try:
         arriving.mkdir(parents=True)
         for name, source in named.items():
-            _link_or_copy(source, arriving / name)
+            link_or_copy(source, arriving / name)
         arriving.replace(folder)
     except OSError as error:
         raise storage_error(folder, error) from error
@@ -61,7 +61,7 @@ def _unique_names(files: Sequence[Path]) -> dict[str, Path]:
     return named
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     """A second name for the same bytes where the file system can, so that hours of recordings are not written twice."""
     try:
         os.link(source, target)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from rvc.events import Note, Scored
+from rvc import checkpoint
+from rvc.events import Note, Saved, Scored
 from rvc.f0 import registry as f0
 from rvc.f0.track import F0Track
 from rvc.paths import Home
 from rvc.train.clips import Clip, ClipList
 from rvc.train.evaluation import MOST_CLIPS, MOST_SECONDS, Evaluation, beginning, pitch_scores, spread
+from rvc.train.fit import Fit
 from rvc.train.run import TrainingRun
 from rvc.train.scores import EpochScores
 from tests.train.conftest import SAMPLE_RATE
@@ -218,3 +220,55 @@ def test_the_file_says_what_was_scored(run, heard):
     content = json.loads((run.eval / "2e_6s.json").read_text())
     assert content.keys() == {"format", "epoch", "step", "scores", "clips"}
     assert content["clips"][0].keys() == {"clip", "speaker_id", "seconds", "mel_distance", "f0_error_cents", "voiced_agreement"}
+
+
+# -- in a fit ----------------------------------------------------------------------------------------------------------------
+
+
+def fitted(run: TrainingRun) -> list:
+    return list(Fit(run, Home(run.folder.parent.parent), lambda: False).events())
+
+
+def all_tensors(run: TrainingRun) -> dict[str, dict]:
+    """Weights and optimizer states of the last checkpoint."""
+    return {kind: checkpoint.read(run.checkpoint(kind, run.checkpoint_steps()[-1])) for kind in ("G", "D")}
+
+
+@pytest.fixture
+def listened_to(tiny_run, heard):
+    """Makes a run of two saves of which some clips are held out, and fits it."""
+
+    def make(name: str, **values) -> tuple[TrainingRun, list]:
+        run = tiny_run(name, save_every_epochs=1, **values)
+        hold_out(run, 2)
+        return run, fitted(run)
+
+    return make
+
+
+def test_a_run_with_scores_and_one_without_give_identical_weights_and_optimizers(listened_to):
+    (scored, events), (unscored, quiet) = listened_to("scored"), listened_to("unscored", evaluate=False)
+    assert [(one.epoch, one.step) for one in events if isinstance(one, Scored)] == [(1, 2), (2, 4)]
+    assert not [one for one in quiet if isinstance(one, Scored)]
+    one, other = all_tensors(scored), all_tensors(unscored)
+    for kind in ("G", "D"):
+        assert one[kind]["model"].keys() == other[kind]["model"].keys()
+        assert all(torch.equal(tensor, other[kind]["model"][name]) for name, tensor in one[kind]["model"].items())
+        for number, values in one[kind]["optimizer"]["state"].items():
+            assert all(torch.equal(torch.as_tensor(value), torch.as_tensor(other[kind]["optimizer"]["state"][number][name]))
+                       for name, value in values.items())
+
+
+def test_scores_that_always_fail_cost_neither_a_step_nor_a_checkpoint_nor_a_voice(listened_to, monkeypatch):
+    monkeypatch.setattr(f0, "load", lambda *_: 1 / 0)
+    run, events = listened_to("unlucky")
+    assert run.checkpoint_steps() == [2, 4]
+    assert len(run.voices()) == 2
+    warnings = [one.message for one in events if isinstance(one, Note) and one.level == "warning" and "Scoring" in one.message]
+    assert warnings == [f"Scoring epoch {epoch} failed, and the training goes on: ZeroDivisionError: division by zero" for epoch in (1, 2)]
+
+
+def test_scores_come_after_the_checkpoint_is_on_disk(listened_to):
+    _, events = listened_to("ordered")
+    kinds = [getattr(one, "what", "scores") for one in events if isinstance(one, (Saved, Scored))]
+    assert kinds == ["checkpoint", "voice", "scores", "audition"] * 2
