@@ -115,6 +115,16 @@ def fitted(module: nn.Module, state: Mapping[str, Any], *, what: str, ignore: tu
     return {name: given[name].detach().float() for name in wanted}
 
 
+def halved(state: Mapping[str, Tensor], *, what: str) -> dict[str, Tensor]:
+    """Tensors in half precision, as files for others have them. ``FormatError`` when a value is not finite there; ``what`` names them."""
+    halves = {name: tensor.half() for name, tensor in state.items()}
+    for name, half in halves.items():
+        if not torch.isfinite(half).all():
+            raise FormatError(f"{what} was not written: {name} has values that are not finite in half precision.",
+                              fix="The training went astray; take an earlier checkpoint.")
+    return halves
+
+
 def _is_zip(path: Path) -> bool:
     """Only files in torch's newer format can be mapped into memory, and only they have checksums."""
     with open(path, "rb") as file:

@@ -77,7 +77,7 @@ def model_hash(facts: VoiceFacts, config: ModelConfig) -> str:
 
 def _write(path: Path, tensors: dict[str, Tensor], config: ModelConfig, facts: VoiceFacts) -> None:
     checkpoint.write(path, {
-        "weight": {name: _halved(name, tensor) for name, tensor in tensors.items()},
+        "weight": checkpoint.halved(tensors, what="The voice"),
         "config": config.as_list(),
         "sr": config.sample_rate,
         "f0": int(config.pitch_guidance),
@@ -95,14 +95,6 @@ def _write(path: Path, tensors: dict[str, Tensor], config: ModelConfig, facts: V
         "speakers_id": facts.n_speakers,
         "weights_are": facts.weights,
     } | ({"speakers": dict(facts.speakers)} if facts.speakers else {}))
-
-
-def _halved(name: str, tensor: Tensor) -> Tensor:
-    half = tensor.half()
-    if not torch.isfinite(half).all():
-        raise FormatError(f"The voice was not written: {name} has values that are not finite in half precision.",
-                          fix="The training went astray; export an earlier checkpoint.")
-    return half
 
 
 def _clock(seconds: float | None) -> str | None:
