@@ -8,7 +8,7 @@ import torch
 from rvc.embedders.registry import Embedder
 from rvc.errors import AudioError, DeviceError
 from rvc.index.search import Index
-from rvc.infer.noise import Noise, noise_at
+from rvc.infer.noise import BlockNoise, Noise, noise_at
 from rvc.infer.pitch import CONTEXT_FRAMES, Pitch
 from rvc.infer.recording import Recording
 from rvc.infer.segments import FADE_FRAMES, FRAME_SAMPLES, GRID_SAMPLES, Piece
@@ -71,6 +71,7 @@ class Chain:
     def _synthesized(self, content: np.ndarray, pitch: Pitch | None, start: int, stop: int) -> np.ndarray:
         config, seed = self.synthesizer.config, self.settings.seed
         latent = noise_at(Noise.LATENT, seed, start, stop, config.inter_channels).T
+        source = noise_at(Noise.SOURCE, seed, start, stop, config.hop_length * config.harmonics) if pitch else None
         try:
             audio = self.synthesizer.infer(
                 self._tensor(content),
@@ -81,7 +82,8 @@ class Chain:
                 noise_scale=self.settings.noise_scale,
                 noise=self._tensor(latent),
                 phase=torch.from_numpy(pitch.cycles[:1].copy()) if pitch else None,
-                source_noise=self._tensor(noise_at(Noise.SOURCE, seed, start, stop, config.hop_length).reshape(-1, 1)) if pitch else None,
+                source_noise=self._tensor(source.reshape(-1, config.harmonics)) if pitch else None,
+                draws=BlockNoise(seed, start, stop, self.device) if pitch else None,
             )
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"{self.device} has too little memory for {(stop - start) / 100:.0f} seconds at once.",

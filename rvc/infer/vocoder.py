@@ -1,7 +1,8 @@
 """The vocoder of a loaded voice, run a few seconds at a time.
 
-Its convolutions see about a tenth of a second, so windows with that much context give the same samples, in a fraction of the memory
-and, on a CPU whose caches then hold what is worked on, in less time. The content encoder needs the whole piece and gets it.
+Its convolutions see about a tenth of a second, RefineGAN's filters most of one, so windows with that much context give the same samples,
+in a fraction of the memory and, on a CPU whose caches then hold what is worked on, in less time. The content encoder needs the whole
+piece and gets it.
 """
 
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from rvc.infer.noise import BlockNoise
 from rvc.models.config import ModelConfig
 from rvc.models.nsf import phase_after
 from rvc.models.synthesizer import Synthesizer
+from rvc.models.vocoders import VOCODERS
 
 WINDOW_FRAMES = 200  # 2 s; 1 to 3 s were equally fast on a CPU, 6 s a fifth slower
-CONTEXT_FRAMES = 24  # 12 were enough for a difference of 2e-7 with the standard networks
+_LEAST_SHARE = 5  # a window is at least so many times as long as its context on one side
 
 
 class WindowedVocoder(nn.Module):
@@ -24,19 +27,29 @@ class WindowedVocoder(nn.Module):
         super().__init__()
         self.vocoder = vocoder
         self.config = config
+        self.context = VOCODERS[config.vocoder].context_frames
+        self.window = max(WINDOW_FRAMES, _LEAST_SHARE * self.context)
 
     def forward(
-        self, z: Tensor, g: Tensor, f0_hz: Tensor | None = None, *, phase: Tensor | None = None, source_noise: Tensor | None = None
+        self,
+        z: Tensor,
+        g: Tensor,
+        f0_hz: Tensor | None = None,
+        *,
+        phase: Tensor | None = None,
+        source_noise: Tensor | None = None,
+        draws: BlockNoise | None = None,
     ) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) with pitch guidance -> (B, 1, N)"""
         assert (f0_hz is None) == (source_noise is None), "noise drawn window by window would repeat where windows overlap"
         hop = self.config.hop_length
         parts = []
-        for first, start, stop, last in _windows(z.shape[-1]):
+        for first, start, stop, last in _windows(z.shape[-1], self.window, self.context):
             source = {} if f0_hz is None else {
                 "f0_hz": f0_hz[:, first:last],
                 "phase": self._phase(f0_hz[:, :first], phase),
                 "source_noise": source_noise[:, first * hop:last * hop],
+                "draws": draws and draws.between(first, last),
             }
             audio = self.vocoder(z[..., first:last], g, **source)
             parts.append(audio[..., (start - first) * hop:(stop - first) * hop])
@@ -54,12 +67,12 @@ def in_windows(network: Synthesizer) -> Synthesizer:
     return network
 
 
-def _windows(n_frames: int) -> Iterator[tuple[int, int, int, int]]:
+def _windows(n_frames: int, window: int, context: int) -> Iterator[tuple[int, int, int, int]]:
     """Where context begins, where what is kept begins and ends, where context ends.
 
     The last window is as wide as the others, with more context: oneDNN keeps code for every shape it meets.
     """
-    for start in range(0, n_frames, WINDOW_FRAMES):
-        stop = min(start + WINDOW_FRAMES, n_frames)
-        first = min(start, n_frames - WINDOW_FRAMES) - CONTEXT_FRAMES
-        yield max(first, 0), start, stop, min(stop + CONTEXT_FRAMES, n_frames)
+    for start in range(0, n_frames, window):
+        stop = min(start + window, n_frames)
+        first = min(start, n_frames - window) - context
+        yield max(first, 0), start, stop, min(stop + context, n_frames)

@@ -8,6 +8,7 @@ Dimensions: B items, C channels, T frames.
 """
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,6 +16,13 @@ from torch import Tensor
 # What numbers are for. Blocks that draw again and again count on from ``BLOCKS``.
 POSTERIOR, SLICE, PHASE, SOURCE, BLOCKS = 0, 1, 2, 3, 16
 _USE_STRIDE = 0x9E3779B97F4A7C15  # the odd number nearest to 2^64 / golden ratio: neighbouring uses get distant seeds
+
+
+class Draws(Protocol):
+    """Where blocks of a network take their noise from, other than the global generator."""
+
+    def normal(self, use: int, *shape: int) -> Tensor:
+        """Standard normal (B, *shape)."""
 
 
 class ItemDraws:

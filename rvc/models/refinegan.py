@@ -17,7 +17,7 @@ from torch.nn.functional import conv1d, interpolate, leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import BLOCKS, SOURCE, ItemDraws
+from rvc.models.draws import BLOCKS, SOURCE, Draws, ItemDraws
 from rvc.models.hifigan import ResBlock, applied, laid_out, mean_of
 from rvc.models.layers import Recomputing
 from rvc.models.nsf import excitation, interpolated, sine_of
@@ -69,7 +69,7 @@ class Noise(nn.Module):
         self.weight = nn.Parameter(torch.full((channels,), _NOISE_START))
         self.use = use
 
-    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
         shape = x.shape[0], x.shape[1], x.shape[-1]
         noise = torch.randn(shape, device=x.device) if draws is None else draws.normal(self.use, *shape[1:])
         noise = noise.to(x.dtype).reshape(x.shape)
@@ -83,7 +83,7 @@ class Branch(nn.Sequential):
     def __init__(self, channels: int, kernel_size: int, dilations: Sequence[int], use: int) -> None:
         super().__init__(Noise(channels, use), ResBlock(channels, kernel_size, dilations, _SLOPE), Noise(channels, use + 1))
 
-    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
         before, block, after = self
         return after(block(before(x, draws)), draws)
 
@@ -98,7 +98,7 @@ class ParallelBlock(nn.Module):
         shapes = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True)
         self.blocks = nn.ModuleList(Branch(out, *shape, use + 2 * branch) for branch, shape in enumerate(shapes))
 
-    def forward(self, x: Tensor, draws: ItemDraws | None) -> Tensor:
+    def forward(self, x: Tensor, draws: Draws | None) -> Tensor:
         return mean_of([partial(block, draws=draws) for block in self.blocks], applied(self.input_conv, x))
 
 
@@ -129,7 +129,7 @@ class RefineGAN(Recomputing):
         *,
         phase: Tensor | None = None,
         source_noise: Tensor | None = None,
-        draws: ItemDraws | None = None,
+        draws: Draws | None = None,
     ) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
         down, copies = self._taken_down(laid_out(self.m_source(f0_hz, phase, source_noise, draws)))

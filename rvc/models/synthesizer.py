@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import POSTERIOR, SLICE, ItemDraws
+from rvc.models.draws import POSTERIOR, SLICE, Draws, ItemDraws
 from rvc.models.encoders import ContentEncoder, PosteriorEncoder, standard_normal
 from rvc.models.flow import Flow
 from rvc.models.nsf import phase_after
@@ -105,19 +105,22 @@ class Synthesizer(nn.Module):
         noise: Tensor | None = None,
         phase: Tensor | None = None,
         source_noise: Tensor | None = None,
+        draws: Draws | None = None,
     ) -> Tensor:
         """Content and pitch to audio (B, 1, N), float32 within ±1.
 
         What is random is drawn from the device's global generator in RVC's order, unless given: ``noise`` (B, Z, T) and
-        ``source_noise`` (B, N, 1), standard normal. ``phase`` (B,) in cycles is where the sine begins (see ``phase_after``).
+        ``source_noise`` (B, N, ``config.harmonics``), standard normal, and ``draws`` for the noise that RefineGAN adds inside. ``phase``
+        (B,) in cycles is where the sine begins (see ``phase_after``).
         """
+        assert draws is None or source_noise is not None, "draws are for the noise besides the source's, inside the vocoder"
         g = self._speaker(speaker_id)
         prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
         noise = standard_normal(prior.mean) if noise is None else noise.to(prior.mean)
         assert noise.shape == prior.mean.shape, f"noise {tuple(noise.shape)} for latents {tuple(prior.mean.shape)}"
         z_p = prior.sample(noise * noise_scale)
         z = self.flow.reverse(z_p, prior.mask, g)
-        return self._decoded(z * prior.mask, g, f0_hz, phase=phase, source_noise=source_noise)
+        return self._decoded(z * prior.mask, g, f0_hz, phase=phase, source_noise=source_noise, draws=draws)
 
     def phase_after(self, f0_hz: Tensor, phase: Tensor | None = None) -> Tensor:
         """The phase (B,) in cycles with which a chunk that follows ``f0_hz`` (B, T) goes on."""
@@ -139,7 +142,7 @@ class Synthesizer(nn.Module):
         assert (coarse is not None) == self.config.pitch_guidance, "pitch is given exactly to the networks that are guided by it"
         return coarse
 
-    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | ItemDraws | None) -> Tensor:
+    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | Draws | None) -> Tensor:
         return self.dec(z, g, f0_hz, **source) if self.config.pitch_guidance else self.dec(z, g)
 
 

@@ -31,7 +31,8 @@ class Vocoder:
     harmonics: int = 1  # sines in its source
     discriminator: str | None = None  # ``None``: that of the version
     multiscale_mel: bool = False  # the mel distance is taken at seven resolutions instead of one
-    context_frames: int = 24  # that it must see on either side of a window to make the samples it makes of the whole
+    # That it must see on either side of a window to make the samples it makes of the whole. 12 were enough for a difference of 2e-7.
+    context_frames: int = 24
     # -- what its files look like
     mark: str  # only with it names of tensors begin so
     entrance: str  # the convolution that reads the latent frames

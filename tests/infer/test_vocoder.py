@@ -5,20 +5,27 @@ from dataclasses import replace
 import pytest
 import torch
 
-from rvc.infer.vocoder import WINDOW_FRAMES, in_windows
+from rvc.infer.noise import BlockNoise
+from rvc.infer.vocoder import WindowedVocoder, in_windows
 from rvc.models.config import config_for
 from rvc.models.synthesizer import Synthesizer
+from rvc.models.vocoders import HIFI_GAN, MRF_HIFI_GAN, REFINEGAN
 
-KINDS = [("v2", 24_000, True), ("v2", 40_000, True), ("v2", 40_000, False), ("v1", 48_000, True)]
+KINDS = [("v2", 24_000, True, HIFI_GAN), ("v2", 40_000, True, HIFI_GAN), ("v2", 40_000, False, HIFI_GAN), ("v1", 48_000, True, HIFI_GAN),
+         ("v2", 48_000, True, MRF_HIFI_GAN), ("v2", 24_000, True, REFINEGAN)]
 
 
-@pytest.mark.parametrize(("version", "sample_rate", "pitch_guidance"), KINDS)
-def test_windows_change_nothing(version, sample_rate, pitch_guidance):
+@pytest.mark.parametrize(("version", "sample_rate", "pitch_guidance", "vocoder"), KINDS)
+def test_windows_change_nothing(version, sample_rate, pitch_guidance, vocoder):
     torch.manual_seed(3)
-    tiny = config_for(version, sample_rate, pitch_guidance, size="tiny", n_speakers=1)
+    tiny = config_for(version, sample_rate, pitch_guidance, vocoder, size="tiny", n_speakers=1)
     config = replace(tiny, upsample_initial_channel=32)  # thin, but it sees as far as the standard one
-    network = Synthesizer(config).for_inference()
-    frames = 2 * WINDOW_FRAMES + 37
+    network = Synthesizer(config)
+    for name, weight in network.named_parameters():
+        if weight.dim() == 1 and name.endswith((".0.weight", ".2.weight")):
+            torch.nn.init.constant_(weight, 0.1)  # RefineGAN's noise, loud enough to be missed
+    network.for_inference()
+    frames = 2 * WindowedVocoder(network.dec, config).window + 37
     f0_hz = 200 + 100 * torch.sin(torch.arange(frames) / 9)[None]
     f0_hz[:, 150:190] = 0
     given = {
@@ -29,7 +36,8 @@ def test_windows_change_nothing(version, sample_rate, pitch_guidance):
         "speaker_id": torch.tensor([0]),
         "noise": torch.randn(1, config.inter_channels, frames),
         "phase": torch.tensor([1234.56], dtype=torch.float64) if pitch_guidance else None,
-        "source_noise": torch.randn(1, frames * config.hop_length, 1) if pitch_guidance else None,
+        "source_noise": torch.randn(1, frames * config.hop_length, config.harmonics) if pitch_guidance else None,
+        "draws": BlockNoise(5, -30, frames - 30, torch.device("cpu")) if pitch_guidance else None,
     }
     whole = network.infer(**given)
     windowed = in_windows(network).infer(**given)
