@@ -13,6 +13,7 @@ from rvc.errors import RvcError
 from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
+from rvc.train.watch import WHY_NO_OVERTRAINING
 from tabs import automatic, curves, epochs, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices
@@ -121,6 +122,9 @@ class _Live:
             self.resume = gr.Button("Resume", visible=False, size="md", elem_id="train-resume")
             self.use = gr.Button("Convert with this voice", visible=False, size="md", elem_id="train-use")
         self.curves = gr.HTML(elem_id="train-curves")
+        # Not on the card: that is drawn anew each second, and would close the fold.
+        with gr.Accordion("Which epoch is the best?", open=False, elem_id="train-best-fold"):
+            gr.HTML(widgets.note(WHY_NO_OVERTRAINING))
         self.epochs = epochs.Epochs()
         with gr.Accordion("Log", open=True, elem_id="train-log-fold"):
             self.log = widgets.log_box("train-log")
