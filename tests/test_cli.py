@@ -24,7 +24,10 @@ from rvc.train.settings import TrainingSettings
     (["train", "bad", "--dataset", ".", "--f0-method", "rmvpe"], 1, "download rmvpe"),
     (["train", "bad", "--dataset", ".", "--base-model", "nonsense"], 1, "no pretrain 'nonsense'"),
     (["nonsense"], 2, "nonsense"),
+    (["train", "bad", "--dataset", ".", "--base-model", "run:nobody"], 1, "no run 'nobody'"),
     (["resume", "nobody"], 1, "no run 'nobody'"),
+    (["resume", "nobody", "--from-step", "3"], 1, "no run 'nobody'"),
+    (["pretrain", "nobody"], 1, "no run 'nobody'"),
     (["stop", "nobody"], 1, "no run 'nobody'"),
     (["export", "nobody"], 1, "no run 'nobody'"),
     (["inspect", "nothing.pth"], 1, "nothing.pth"),
@@ -74,3 +77,32 @@ def test_the_list_of_runs_shows_the_others_beside_a_damaged_one(home, capsys):
     listed = {one["run"]: one for one in json.loads(capsys.readouterr().out)}
     assert (listed["damaged"]["status"], listed["well"]["status"]) == ("damaged", "new")
     assert "Delete it" in listed["damaged"]["fix"]
+
+
+def test_an_earlier_step_that_is_not_there_starts_no_worker(home, capsys, monkeypatch):
+    monkeypatch.setattr("rvc.jobs.launch", lambda run: pytest.fail("a worker was started"))
+    run = TrainingRun(home.logs / "mara", TrainingSettings(), Resolved("builtin", "fcpe", "scratch"), "")
+    run.write()
+    for kind in ("G", "D", "state"):
+        run.checkpoint(kind, 30).touch()
+    assert main(["resume", "mara", "--from-step", "31"]) == 1
+    assert capsys.readouterr().err == "'mara' has no checkpoint of step 31. There are: 30.\n"
+
+
+def test_the_list_of_pretrains_says_what_is_known_and_what_is_wrong(home, capsys):
+    home.custom_pretraineds.mkdir(parents=True)
+    (home.pretraineds / "hifi-gan").mkdir()
+    for name in ("pretraineds_custom/G_Titan_48k", "pretraineds_custom/D_Titan_48k", "pretraineds_custom/G_alone", "hifi-gan/f0G40k",
+                 "hifi-gan/f0D40k"):
+        (home.pretraineds / f"{name}.pth").touch()
+    (home.custom_pretraineds / "Titan_48k.json").write_text("{")
+    assert main(["pretrains"]) == 0
+    said = capsys.readouterr()
+    assert [line.split() for line in said.out.splitlines()[1:]] == [
+        ["v2-f0-40k", "40000", "v2", "yes", "HiFi-GAN", "contentvec", "standard", "-", "official"],
+        ["Titan_48k", "48000", "-", "-", "-", "-", "-", "-", "custom"]]
+    assert "Titan_48k.json is damaged" in said.err
+    assert "There is G_alone.pth but no D_alone.pth" in said.err
+    assert main(["pretrains", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)[0]
+    assert (first["name"], first["sample_rate"], first["about"]) == ("v2-f0-40k", 40000, None)

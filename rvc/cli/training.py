@@ -14,6 +14,7 @@ from rvc.errors import RunError
 from rvc.events import JobState
 from rvc.paths import Home, checked_name
 from rvc.settings import flat
+from rvc.train.rewind import rewind
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 
@@ -44,19 +45,24 @@ def train(run: str, /, *, settings: _Flags = None, detach: bool = False, json: b
     return _work_on(TrainingRun.create(home, run, asked), detach=detach, json=json)
 
 
-def resume(run: str, /, *, detach: bool = False, json: bool = False) -> int:
+def resume(run: str, /, *, from_step: int | None = None, detach: bool = False, json: bool = False) -> int:
     """Go on with a run that was stopped, failed or died, from its last checkpoint.
 
     Parameters
     ----------
     run
         Name of the run.
+    from_step
+        Go on from this earlier checkpoint instead. What came after it is put aside in the run folder, not deleted.
     detach
         Return at once; the training goes on in the background.
     json
         Print one JSON document about the run when it ends.
     """
-    return _work_on(TrainingRun.named(Home.here(), run), detach=detach, json=json)
+    found = TrainingRun.named(Home.here(), run)
+    if from_step is not None:
+        print(rewind(found, from_step).sentence, file=sys.stderr)
+    return _work_on(found, detach=detach, json=json)
 
 
 def runs(*, json: bool = False) -> int:
