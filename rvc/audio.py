@@ -19,7 +19,7 @@ from scipy import signal
 from rvc.audio_writer import FORMATS, AudioWriter, written_rate
 from rvc.errors import AudioError
 
-__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "blocks", "high_pass_sections", "load", "probe", "quick_seconds",
+__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "as_recorded", "blocks", "high_pass_sections", "load", "probe", "quick_seconds",
            "resampled_blocks", "save", "written_rate"]
 
 EXTENSIONS = frozenset(
@@ -129,6 +129,13 @@ def blocks(path: Path, sample_rate: int, block_seconds: float = 10.0) -> Iterato
     """``load(path, sample_rate).samples`` in float32 pieces of about ``block_seconds``, with no more than that in memory."""
     with _opened(path) as source:
         yield from resampled_blocks(source.read(max(1, int(block_seconds * source.sample_rate))), source.sample_rate, sample_rate)
+
+
+@contextmanager
+def as_recorded(path: Path, block_seconds: float = 10.0) -> Iterator[tuple[int, Iterator[np.ndarray]]]:
+    """The sample rate of ``path`` and its samples at that rate, in mono float32 blocks of about ``block_seconds``."""
+    with _opened(path) as source:
+        yield source.sample_rate, source.read(max(1, int(block_seconds * source.sample_rate)))
 
 
 @dataclass(frozen=True)

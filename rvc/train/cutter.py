@@ -29,10 +29,6 @@ _IN_MEMORY_SECONDS = 300  # a longer recording lies in a temporary file while it
 _WAV_LIMIT_BYTES = 2**32 - 2**16
 
 
-class Cancelled(Exception):
-    """The stage ended while a recording was being cut."""
-
-
 @dataclass(frozen=True)
 class ClipFolders:
     """Where clips go: at the voice's sample rate, and at 16 kHz."""
@@ -67,7 +63,7 @@ class Cutter:
     def cut(self, recording: Recording, number: int, reached: Callable[[float], None]) -> Cut:
         """Write the clips of ``recording``, the ``number``-th of its dataset. One that cannot be read is left out, with the reason.
 
-        ``reached`` is told how many seconds are done, decoding and writing each being one half of the work. It may raise ``Cancelled``.
+        ``reached`` is told how many seconds are done, decoding and writing each being one half of the work. It may raise to end the work.
         """
         try:
             mark = hashlib.sha256()
@@ -81,9 +77,9 @@ class Cutter:
         gain, seconds = 1.0, len(samples) / self.settings.sample_rate
         if self.settings.loudness == "file":
             peak = _peak(samples)
-            if reason := _unusable(peak):
+            if reason := unusable_peak(peak):
                 return Cut(seconds_read=seconds, seconds_left_out=seconds, left_out=reason)
-            gain = _common_gain(peak)
+            gain = common_gain(peak)
         slicing = slices(samples, self.settings.sample_rate, self.settings, gain)
         written: list[Span] = []
         rejected: Counter[str] = Counter()
@@ -104,10 +100,10 @@ class Cutter:
             return "too long for a WAV file"
         clip = samples * np.float32(gain)
         peak = _peak(clip)
-        if reason := _unusable(peak):
+        if reason := unusable_peak(peak):
             return reason
         if self.settings.loudness == "clip":
-            clip *= np.float32(_common_gain(peak))
+            clip *= np.float32(common_gain(peak))
         audio = Audio(clip, self.settings.sample_rate)
         _write_wav(self.folders.clips / name, audio)
         _write_wav(self.folders.clips_16k / name, audio.resampled(CONTENT_RATE))
@@ -136,7 +132,7 @@ class Cutter:
         spool: BinaryIO | None = None
         decoded = 0
         with ExitStack() as stack:
-            for block in self._filtered(_marked(blocks(path, rate), mark)):
+            for block in filtered(marked(blocks(path, rate), mark), self.settings):
                 decoded += len(block)
                 reached(decoded / 2 / rate)
                 held.append(block)
@@ -165,18 +161,20 @@ class Cutter:
         except OSError as error:
             raise storage_error(self.folders.clips, error) from error
 
-    def _filtered(self, parts: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-        if not self.settings.high_pass:
-            yield from parts
-            return
-        sections = high_pass_sections(self.settings.sample_rate)
-        state = np.zeros((len(sections), 2))
-        for part in parts:
-            filtered, state = signal.sosfilt(sections, part, zi=state)
-            yield filtered.astype(np.float32)
+def filtered(parts: Iterator[np.ndarray], settings: DataSettings) -> Iterator[np.ndarray]:
+    """``parts`` of a recording at the rate of ``settings``, high-passed if they say so."""
+    if not settings.high_pass:
+        yield from parts
+        return
+    sections = high_pass_sections(settings.sample_rate)
+    state = np.zeros((len(sections), 2))
+    for part in parts:
+        passed, state = signal.sosfilt(sections, part, zi=state)
+        yield passed.astype(np.float32)
 
 
-def _marked(parts: Iterator[np.ndarray], mark: "hashlib._Hash") -> Iterator[np.ndarray]:
+def marked(parts: Iterator[np.ndarray], mark: "hashlib._Hash") -> Iterator[np.ndarray]:
+    """``parts`` as they are; ``mark`` takes in their samples."""
     for part in parts:
         mark.update((part + np.float32(0)).data)  # -0 and 0 are one sound
         yield part
@@ -186,7 +184,8 @@ def _peak(samples: np.ndarray) -> float:
     return float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
 
 
-def _unusable(peak: float) -> str | None:
+def unusable_peak(peak: float) -> str | None:
+    """Why nothing with this peak is trained on."""
     if peak > LOUDEST_PEAK:
         return f"a peak above {LOUDEST_PEAK}"
     if peak < QUIETEST_PEAK:
@@ -194,7 +193,7 @@ def _unusable(peak: float) -> str | None:
     return None
 
 
-def _common_gain(peak: float) -> float:
+def common_gain(peak: float) -> float:
     """What the RVC family multiplies by: three quarters of the way to a peak of 0.9, one quarter as it was."""
     return 0.9 * 0.75 / peak + 0.25
 

@@ -3,32 +3,24 @@
 The order is that of the RVC family: decode, high-pass, loudness of the file, slicing, loudness of the clip, write. No torch.
 """
 
-import os
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from threading import Event as Flag
 
-from rvc.audio import quick_seconds
 from rvc.errors import DatasetError
-from rvc.events import Event, Note, Progress
+from rvc.events import Event, Note
 from rvc.paths import storage_error
 from rvc.train.clips import CLIP_NAME
-from rvc.train.cutter import Cancelled, ClipFolders, Cut, Cutter
+from rvc.train.cutter import ClipFolders, Cut, Cutter
 from rvc.train.heldout import FEWEST_RECORDINGS, HeldOut, Take
 from rvc.train.recordings import Recording, Recordings, dataset_fingerprint, some
 from rvc.train.settings import DataSettings
+from rvc.train.side_by_side import Reached, side_by_side
 
 __all__ = ["PreprocessReport", "SpeakerReport", "dataset_fingerprint", "preprocess"]
 
-_MOST_WORKERS = 4  # threads: decoding, filtering and resampling happen outside the interpreter's lock
-_ASK_SECONDS = 0.2  # how often ``stop`` is asked while recordings are being cut
-_TELL_SECONDS = 1.0  # how often progress within a long recording is told
 _NAMED = 20  # how many recordings that are left out get a warning of their own
 
 
@@ -83,9 +75,8 @@ def preprocess(
         _emptied(folder)
     yield from _remarks(found)
     results: list[tuple[Recording, Cut]] = []
-    reached = _Reached(found.recordings)
-    cuts = _cuts(found.recordings, Cutter(folders, settings), stop, reached, workers or min(os.cpu_count() or 1, _MOST_WORKERS))
-    with closing(cuts):
+    reached = Reached("preprocess", found.recordings)
+    with closing(side_by_side(found.recordings, Cutter(folders, settings).cut, stop, reached, workers)) as cuts:
         for recording, cut in cuts:
             if cut is None:
                 yield reached.progress(recording)
@@ -103,63 +94,6 @@ def preprocess(
     yield from _closing_remarks(report)
     yield from _held_out_remarks(report, held_out)
     yield report
-
-
-class _Reached:
-    """How far the stage is, in seconds of sound. Workers tell it; recordings whose length is not known beforehand count nothing."""
-
-    def __init__(self, recordings: tuple[Recording, ...]) -> None:
-        self._seconds = [quick_seconds(one.path) for one in recordings]
-        self._done = [0.0] * len(recordings)
-        self._finished = 0
-        self.cancelled = Flag()
-
-    def tell(self, number: int, seconds: float) -> None:
-        """Of the ``number``-th recording so many seconds are done. ``Cancelled`` is raised in the worker that tells it."""
-        if self.cancelled.is_set():
-            raise Cancelled
-        self._done[number] = min(seconds, self._seconds[number])
-
-    def progress(self, recording: Recording, finished: int | None = None) -> Progress:
-        """``finished`` recordings are done with: whatever of them was not told counts as told."""
-        self._finished = finished or self._finished
-        total, done = sum(self._seconds), sum(self._seconds[: self._finished]) + sum(self._done[self._finished :])
-        if not round(total):
-            return Progress(stage="preprocess", done=self._finished, total=len(self._seconds), message=recording.name)
-        return Progress(stage="preprocess", done=round(done), total=round(total), unit="seconds", message=recording.name)
-
-
-def _cuts(
-    recordings: tuple[Recording, ...], cutter: Cutter, stop: Callable[[], bool], reached: _Reached, workers: int
-) -> Iterator[tuple[Recording, Cut | None]]:
-    """Each recording with what became of it, in order; with ``None`` about once a second while it is waited for.
-
-    At most two recordings a worker are begun ahead.
-    """
-    waiting: deque[tuple[Recording, Future[Cut]]] = deque()
-    numbered = enumerate(recordings)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="preprocess")
-    try:
-        while True:
-            while len(waiting) < 2 * workers and (following := next(numbered, None)):
-                number, recording = following
-                waiting.append((recording, pool.submit(cutter.cut, recording, number, partial(reached.tell, number))))
-            if not waiting:
-                return
-            recording, future = waiting.popleft()
-            told_at = time.monotonic()
-            while not wait([future], timeout=_ASK_SECONDS).done:
-                if stop():
-                    return
-                if time.monotonic() - told_at >= _TELL_SECONDS:
-                    told_at = time.monotonic()
-                    yield recording, None
-            yield recording, future.result()
-            if stop():
-                return
-    finally:  # also when the caller closes the generator
-        reached.cancelled.set()
-        pool.shutdown(cancel_futures=True)
 
 
 def _takes(results: list[tuple[Recording, Cut]]) -> list[Take]:

@@ -132,7 +132,13 @@ def slices(samples: np.ndarray, sample_rate: int, settings: DataSettings, gain: 
     ``slice_seconds`` long and shares ``overlap_seconds`` with the next; the last of a piece takes what remains, up to
     ``slice_seconds + overlap_seconds`` and at least 0.4 s. A recording under 0.4 s is left out.
     """
-    everything = Span(0, len(samples))
+    rms = Slicer.at(sample_rate).rms(samples) * gain if settings.slicing == "automatic" else np.zeros(0)
+    return slices_of(rms, len(samples), sample_rate, settings)
+
+
+def slices_of(rms: np.ndarray, n_samples: int, sample_rate: int, settings: DataSettings) -> Slicing:
+    """``slices`` of a recording of which ``rms``, the gain in it, is known; only ``automatic`` looks at it."""
+    everything = Span(0, n_samples)
     shortest = round(SHORTEST_SECONDS * sample_rate)
     if len(everything) < shortest:
         return Slicing((), (LeftOut(everything, TOO_SHORT),))
@@ -142,8 +148,7 @@ def slices(samples: np.ndarray, sample_rate: int, settings: DataSettings, gain: 
     if settings.slicing == "simple":
         return Slicing(tuple(_windows(everything, length, overlap, shortest)), ())
     slicer = Slicer.at(sample_rate)
-    rms = slicer.rms(samples) * gain
-    pieces = [_widened(one, shortest, len(samples)) for one in slicer.pieces_of(rms, len(samples))]
+    pieces = [_widened(one, shortest, n_samples) for one in slicer.pieces_of(rms, n_samples)]
     cut = [window for piece in pieces for window in _windows(piece, length, overlap, shortest)]
     # A tail can be nothing but the silence kept before a cut; brought to full level it would be a clip of noise.
     heard = [one for one in cut if rms[one.start // slicer.hop_samples : one.stop // slicer.hop_samples + 1].max() >= slicer.threshold]

@@ -16,8 +16,7 @@ import soundfile
 from rvc.audio import Audio, load, save
 from rvc.errors import DatasetError, StorageError
 from rvc.events import Note, Progress
-from rvc.train import cutter
-from rvc.train import preprocess as preprocess_stage
+from rvc.train import cutter, side_by_side
 from rvc.train.clips import ClipList
 from rvc.train.preprocess import PreprocessReport, preprocess
 from rvc.train.settings import DataSettings
@@ -150,15 +149,15 @@ def test_progress_counts_the_seconds_of_the_recordings(tmp_path):
 
 
 def test_progress_counts_files_when_no_header_tells_a_length(tmp_path, monkeypatch):
-    monkeypatch.setattr(preprocess_stage, "quick_seconds", lambda path: 0.0)
+    monkeypatch.setattr(side_by_side, "quick_seconds", lambda path: 0.0)
     write_dataset(tmp_path / "data", files=3, seconds=1.0)
     steps = [one for one in prepared(tmp_path / "data", tmp_path) if isinstance(one, Progress)]
     assert [(one.done, one.total, one.unit) for one in steps] == [(1, 3, "files"), (2, 3, "files"), (3, 3, "files")]
 
 
 def test_a_long_recording_shows_progress_within_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr(preprocess_stage, "_TELL_SECONDS", 0.0)
-    monkeypatch.setattr(preprocess_stage, "_ASK_SECONDS", 0.002)
+    monkeypatch.setattr(side_by_side, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(side_by_side, "ASK_SECONDS", 0.002)
     write_dataset(tmp_path / "data", files=1, seconds=60.0)
     done = [one.done for one in prepared(tmp_path / "data", tmp_path) if isinstance(one, Progress)]
     assert done == sorted(done)
@@ -318,7 +317,7 @@ def test_stopping_ends_the_stage_without_a_report(tmp_path):
     items = prepared(dataset, tmp_path, workers=1, stop=lambda: next(answers, True))
     assert not any(isinstance(one, PreprocessReport) for one in items)
     assert 1 <= sum(isinstance(one, Progress) for one in items) < 12
-    assert not [one for one in threading.enumerate() if one.name.startswith("preprocess")], "no thread goes on working"
+    assert not [one for one in threading.enumerate() if one.name.startswith("recordings")], "no thread goes on working"
 
 
 def test_stopping_does_not_wait_for_a_long_recording(tmp_path, monkeypatch):
@@ -332,7 +331,7 @@ def test_stopping_does_not_wait_for_a_long_recording(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cutter, "blocks", endless)
     assert not prepared(dataset, tmp_path, stop=lambda: len(decoded) > 3)
-    assert not [one for one in threading.enumerate() if one.name.startswith("preprocess")]
+    assert not [one for one in threading.enumerate() if one.name.startswith("recordings")]
 
 
 def test_closing_the_generator_ends_its_threads(tmp_path):
@@ -340,7 +339,7 @@ def test_closing_the_generator_ends_its_threads(tmp_path):
     events = preprocess(dataset, tmp_path / "clips", tmp_path / "clips_16k", DataSettings(sample_rate=RATE), never, workers=2)
     next(events)
     events.close()
-    assert not [one for one in threading.enumerate() if one.name.startswith("preprocess")]
+    assert not [one for one in threading.enumerate() if one.name.startswith("recordings")]
 
 
 def test_a_full_disk_is_a_storage_error_and_leaves_no_half_clip(tmp_path, monkeypatch):
