@@ -82,7 +82,7 @@ def from_flat(model: type[S], values: dict[str, Any]) -> S:
     try:
         return model.model_validate(nested)
     except ValidationError as error:
-        raise SettingsError(_sentence(error, known)) from error
+        raise SettingsError(sentence(error, model)) from error
 
 
 def flat(settings: Settings) -> dict[str, Any]:
@@ -92,6 +92,31 @@ def flat(settings: Settings) -> dict[str, Any]:
         value = getattr(settings, name)
         values.update(flat(value) if isinstance(value, Settings) else {name: value})
     return values
+
+
+def sentence(error: ValidationError, model: type[Settings]) -> str:
+    """The first thing that is wrong, by the name of its setting, and what it may be."""
+    known = {one.name: one for one in options(model)}
+    first = error.errors()[0]
+    if first["type"] == "value_error":  # a validator's own sentence
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][-1]) if first["loc"] else "the whole"
+    shown, one = repr(first.get("input")), known.get(name)
+    shown = shown if len(shown) <= 60 else shown[:60] + "…"
+    if first["type"] == "missing":
+        return f"{name} is missing."
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(name, known, n=1)
+        return f"there is no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else ".")
+    if first["type"] in ("model_type", "dataclass_type"):
+        return f"{name} holds {shown} in place of its entries."
+    if one is None:
+        return f"{name}: {first['msg']}."
+    if one.choices:
+        return f"{name} must be one of {', '.join(map(str, one.choices))}; {shown} is not."
+    if first["type"] in ("greater_than_equal", "less_than_equal") and one.low is not None and one.high is not None:
+        return f"{name} must be between {one.low:g} and {one.high:g}; {shown} is not."
+    return f"{name}: {first['msg'].lower()}; {shown} was given."
 
 
 def _is_settings(annotation: Any) -> bool:
@@ -128,19 +153,3 @@ def _shape(annotation: Any) -> tuple[type, tuple[Any, ...] | None, bool]:
         kind, choices, _ = _shape(inner[0])
         return kind, choices, True
     return annotation, None, False
-
-
-def _sentence(error: ValidationError, known: dict[str, Option]) -> str:
-    first = error.errors()[0]
-    if first["type"] == "value_error":  # a validator's own sentence
-        return str(first["ctx"]["error"])
-    name = str(first["loc"][-1])
-    shown, one = repr(first.get("input")), known.get(name)
-    shown = shown if len(shown) <= 60 else shown[:60] + "…"
-    if one is None:
-        return f"{name}: {first['msg']}."
-    if one.choices:
-        return f"{name} must be one of {', '.join(map(str, one.choices))}; {shown} is not."
-    if first["type"] in ("greater_than_equal", "less_than_equal") and one.low is not None and one.high is not None:
-        return f"{name} must be between {one.low:g} and {one.high:g}; {shown} is not."
-    return f"{name}: {first['msg'].lower()}; {shown} was given."

@@ -9,10 +9,10 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from rvc import gpus
 from rvc.embedders import registry as embedders
@@ -20,10 +20,12 @@ from rvc.errors import DatasetError, RunBusyError, RunError
 from rvc.events import EventLog
 from rvc.f0 import registry as f0
 from rvc.paths import Home, checked_name, write_text_whole
+from rvc.settings import sentence
 from rvc.train import bases
 from rvc.train.settings import TrainingSettings
 
 FORMAT = 1
+_MEND = "Correct it in the file, or move the run's folder away and train anew."
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,8 @@ class TrainingRun:
         path = folder / "run.json"
         if not path.exists():
             raise RunError(f"There is no run {folder.name!r}.", fix="`runs` lists the ones there are.")
-        try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
-            return cls(folder, TrainingSettings.model_validate(manifest["settings"]), Resolved(**manifest["resolved"]),
-                       manifest["created"])
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise RunError(f"{path} is damaged: {error}") from error
+        manifest = _manifest(path)
+        return cls(folder, manifest.settings, manifest.resolved, manifest.created)
 
     @classmethod
     def begun(cls, folder: Path) -> "TrainingRun | None":
@@ -252,6 +250,26 @@ class TrainingRun:
     def _write_records(self, records: dict[str, StageRecord]) -> None:
         text = json.dumps({name: asdict(one) for name, one in records.items()}, indent=2, ensure_ascii=False)
         write_text_whole(self.folder / "stages.json", text + "\n")
+
+
+class _Manifest(BaseModel):
+    """``run.json``. What is missing among the settings has its default: runs outlive versions of the studio."""
+
+    format: Literal[1]
+    created: str
+    settings: TrainingSettings
+    resolved: Resolved
+
+
+def _manifest(path: Path) -> _Manifest:
+    """People edit it by hand, which is theirs to do; the sentence says which entry is wrong."""
+    try:
+        return _Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        where = "".join(f" {'at' if not i else '›'} {entry}" for i, entry in enumerate(error.errors()[0]["loc"]))
+        raise RunError(f"{path} is damaged{where}: {sentence(error, TrainingSettings)}", fix=_MEND) from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged: it cannot be read as JSON ({error}).", fix=_MEND) from error
 
 
 def fingerprint(*parts: Any) -> str:

@@ -91,6 +91,66 @@ def test_a_damaged_manifest_is_a_sentence(home, text):
         TrainingRun.open(run.folder)
 
 
+GONE = object()
+
+
+@pytest.mark.parametrize(("entry", "value", "word"), [
+    ("settings.fit.epochs", "many", "epochs: input should be a valid integer"),
+    ("settings.fit.epochs", 10**40, "epochs must be between 1 and 100000"),
+    ("settings.fit.epochs", None, "epochs: input should be a valid integer"),
+    ("settings.fit.learning_rate", float("nan"), "learning_rate: input should be a finite number"),
+    ("settings.fit.epochz", 3, "there is no setting 'epochz'; did you mean 'epochs'?"),
+    ("settings.fit", 5, "fit holds 5 in place of its entries"),
+    ("settings.mood", {}, "there is no setting 'mood'"),
+    ("settings.data.sample_rate", 44100, "sample_rate must be one of 24000"),
+    ("settings.data.dataset", {"a": 1}, "dataset: input should be a valid string"),
+    ("settings.model.vocoder", ["x"], "vocoder must be one of HiFi-GAN"),
+    ("settings", GONE, "settings is missing"),
+    ("resolved.embedder", 5, "embedder: input should be a valid string"),
+    ("resolved.base_model", GONE, "base_model is missing"),
+    ("created", 7, "created: Input should be a valid string"),
+    ("format", 99, "format: Input should be 1"),
+])
+def test_a_manifest_edited_into_nonsense_is_one_sentence_that_names_the_entry(home, entry, value, word):
+    path = create(home).folder / "run.json"
+    manifest = json.loads(path.read_text())
+    *above, last = entry.split(".")
+    place = manifest
+    for name in above:
+        place = place[name]
+    if value is GONE:
+        del place[last]
+    else:
+        place[last] = value
+    path.write_text(json.dumps(manifest))
+    edited = path.read_bytes()
+    with pytest.raises(RunError) as raised:
+        TrainingRun.open(path.parent)
+    assert raised.value.message.startswith(f"{path} is damaged at {' › '.join(entry.split('.'))}: ")
+    assert word in raised.value.message
+    assert "\n" not in str(raised.value)
+    with pytest.raises(RunError):
+        create(home)
+    assert path.read_bytes() == edited
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "9" * 5000, "null", "[]", "3"])
+def test_a_manifest_that_holds_no_entries_is_one_sentence(home, text):
+    path = create(home).folder / "run.json"
+    path.write_text(text)
+    with pytest.raises(RunError, match=r"run\.json is damaged: ") as raised:
+        TrainingRun.open(path.parent)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_setting_that_an_older_manifest_lacks_has_its_default(home):
+    path = create(home, epochs=7).folder / "run.json"
+    manifest = json.loads(path.read_text())
+    del manifest["settings"]["fit"]["keep_every_epochs"]
+    path.write_text(json.dumps(manifest))
+    assert TrainingRun.open(path.parent).settings.fit.epochs == 7
+
+
 def test_a_run_that_is_not_there_is_a_sentence(home):
     with pytest.raises(RunError, match="no run 'nobody'"):
         TrainingRun.named(home, "nobody")
