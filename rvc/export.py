@@ -41,13 +41,16 @@ def export_voice(synthesizer: Synthesizer, config: ModelConfig, path: Path, fact
     _write(path, tensors, config, facts)
 
 
-def voice_from_checkpoint(g_path: Path, path: Path, facts: VoiceFacts, *, sample_rate: int | None = None) -> ModelConfig:
+def voice_from_checkpoint(
+    g_path: Path, path: Path, facts: VoiceFacts, *, sample_rate: int | None = None, weights: dict[str, Tensor] | None = None
+) -> ModelConfig:
     """The voice of a ``G_*.pth`` of ours, Applio's or mainline's, into ``path``; its network is told from the tensors.
 
-    sample_rate: in Hz, must be the network's; ``None`` works it out. An epoch of 0 in ``facts`` takes that of the file.
+    sample_rate: in Hz, must be the network's; ``None`` works it out. weights: a mean of the generator's, to be taken instead of those
+    in the file. An epoch of 0 in ``facts`` takes that of the file.
     """
     content = checkpoint.read(g_path)
-    state = content.get("model", content)
+    state = weights or content.get("model", content)
     if not isinstance(state, dict):
         raise FormatError(f"{Path(g_path).name}: its 'model' is not a dictionary of weights.")
     state = checkpoint.old_names(state)

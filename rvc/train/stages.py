@@ -171,13 +171,15 @@ def export_run(run: TrainingRun, step: int | None = None, *, output: Path | None
     step = steps[-1] if step is None else step
     if step not in steps:
         raise RunError(f"{run.name!r} has no checkpoint of step {step}.", fix=f"There are: {', '.join(map(str, steps))}.")
-    epoch = checkpoint.read(run.checkpoint("state", step))["epoch"]
+    state = checkpoint.read(run.checkpoint("state", step))
+    epoch = state["epoch"]
     path = output or run.voice_path(epoch, step)
     if output or not path.exists():
         clips = ClipList.read(run.filelist)
         facts = VoiceFacts(name=run.name, epoch=epoch, step=step, embedder=run.resolved.embedder,
-                           n_speakers=clips.n_speakers, speakers=names_to_choose(run), dataset_seconds=clips.seconds)
-        voice_from_checkpoint(run.checkpoint("G", step), path, facts, sample_rate=run.settings.data.sample_rate)
+                           n_speakers=clips.n_speakers, speakers=names_to_choose(run), dataset_seconds=clips.seconds,
+                           weights=state.get("voice_weights", VoiceFacts.weights))
+        voice_from_checkpoint(run.checkpoint("G", step), path, facts, sample_rate=run.settings.data.sample_rate, weights=state.get("ema"))
     return path, step
 
 

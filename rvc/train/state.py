@@ -61,6 +61,11 @@ class TrainingState:
         """In words, for the voice file."""
         return f"mean of the trained ones (EMA {self.fit.ema_decay:g})" if self.ema else "as trained"
 
+    def compile(self) -> None:
+        """By torch.compile, at the first step: what is computed with fixed shapes, the vocoder and the discriminator."""
+        self.synthesizer.dec.compile()
+        self.discriminator.compile()
+
     def set_rates(self, total_steps: int) -> None:
         """The learning rates of the coming step."""
         now = factor(self.fit, Moment(self.step, self.epoch, total_steps))
@@ -82,7 +87,7 @@ class TrainingState:
 
         state = {"step": self.step, "epoch": self.epoch, "batch": self.batch, "scaler": self.scaler.state_dict(),
                  "ema": checkpoint.state_of(self.ema.module) if self.ema else None,
-                 "ema_steps": int(self.ema.n_averaged) if self.ema else 0}
+                 "voice_weights": self.voice_weights, "ema_steps": int(self.ema.n_averaged) if self.ema else 0}
         generator = network(self.synthesizer, self.optimizer_g, self.fit.learning_rate)
         discriminator = network(self.discriminator, self.optimizer_d, self.fit.rate_of_discriminator)
         return Snapshot(self.step, generator, {**discriminator, "scaler": self.scaler.state_dict()}, state)

@@ -179,8 +179,7 @@ class Stepper:
 
     def _pass(self, part: Part) -> Pass:
         config, batch = self.state.config, part.batch(self._device)
-        seed = (self._fit.seed * _SEED_STRIDE + self.state.step) * _MOST_CLIPS
-        draws = ItemDraws([seed + place for place in part.places], part.frames, self._device)
+        draws = ItemDraws(item_seeds(self.state, part), part.frames, self._device)
         with self._autocast():
             output = self.state.synthesizer(**inputs(batch), draws=draws)
         return Pass(output, frames_from(batch.audio, output.slice_starts * config.hop_length, config.segment_samples))
@@ -246,6 +245,12 @@ def refuse_not_finite(values: dict[str, float], step: int) -> None:
             raise NonFiniteLossError(f"The {what} became {value} at step {step}; its weights were not touched.",
                                      fix="Resume from the last checkpoint with a lower learning rate or --precision fp32; look for broken "
                                          "recordings.")
+
+
+def item_seeds(state: TrainingState, part: Part) -> list[int]:
+    """A seed for each clip of ``part`` in the coming step."""
+    step_seed = state.fit.seed * _SEED_STRIDE + state.step
+    return [step_seed * _MOST_CLIPS + place for place in part.places]
 
 
 def inputs(batch: Batch) -> dict[str, torch.Tensor | None]:
