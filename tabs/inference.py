@@ -13,6 +13,7 @@ from rvc.infer.settings import ConversionSettings
 from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.voices import VoiceLibrary
+from rvc.voices.speakers import speakers_of
 from tabs import widgets
 from tabs.boundary import PageError, errors_as_words, handler
 from tabs.choices import detector_choices, embedder_choices
@@ -52,6 +53,8 @@ class _Asked:
         with gr.Accordion("Several files at once", open=False, elem_id="infer-many"):
             self.files = gr.File(label="Files", file_count="multiple", file_types=["audio", "video"], height=150, elem_id="infer-files")
         self.form = Form(ConversionSettings, "infer", {"embedder": embedder_choices(home), "f0_method": detector_choices(home)})
+        self.form.components["speaker"] = gr.Dropdown([], value="", label="Speaker", info="Who speaks, of a voice with several.",
+                                                      allow_custom_value=True, visible=False, elem_id="inference-speaker")
         self.form.place("pitch_shift")
         with gr.Accordion("More settings", open=False, elem_id="infer-more"):
             self.index = gr.Dropdown([("Paired with the voice", PAIRED), ("None", NO_INDEX)], value=PAIRED, label="Index",
@@ -110,16 +113,25 @@ def _wire_choices(studio: Studio, page: Page, tab: gr.Tab, asked: _Asked) -> Non
     home = studio.home
 
     @handler
-    def lists(voice: str | None) -> list[Any]:
+    def lists(voice: str | None, speaker: str) -> list[Any]:
         voices = voice_choices(home)
         chosen = voice if voice in dict(voices) else next(iter(dict(voices)), None)
-        return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), _about(home, chosen)]
+        return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), *_of_voice(home, chosen, speaker)]
 
-    listed = [asked.voice, asked.index, asked.about]
-    page.demo.load(lists, [asked.voice], listed, **QUIET)
-    tab.select(lists, [asked.voice], listed, **QUIET)
-    asked.voice.change(handler(lambda voice: _about(home, voice)), [asked.voice], asked.about, **QUIET)
+    of_voice = [asked.about, asked.form.components["speaker"], asked.form.components["speaker_id"]]
+    listed = [asked.voice, asked.index, *of_voice]
+    page.demo.load(lists, [asked.voice, asked.form.components["speaker"]], listed, **QUIET)
+    tab.select(lists, [asked.voice, asked.form.components["speaker"]], listed, **QUIET)
+    asked.voice.change(handler(lambda voice, speaker: _of_voice(home, voice, speaker)), [asked.voice, asked.form.components["speaker"]],
+                       of_voice, **QUIET)
     asked.sample.click(lambda: str(SAMPLES / "source.flac"), None, asked.recording, **QUIET)
+
+
+def _of_voice(home: Home, voice: str | None, speaker: str) -> list[Any]:
+    """What is said of the voice, its speakers by name with ``speaker`` kept, and the field for their number where they have no names."""
+    names = list(speakers_of(VoiceLibrary(home).find(voice).path).values()) if voice else []
+    chosen = speaker if speaker in names else next(iter(names), "")
+    return [_about(home, voice), gr.update(choices=names, value=chosen, visible=bool(names)), gr.update(visible=not names)]
 
 
 def _about(home: Home, voice: str | None) -> str:

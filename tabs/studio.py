@@ -1,6 +1,7 @@
 """What every tab receives: the home, and what the library does in it. Nothing here needs torch until something is converted."""
 
 import itertools
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rvc import jobs
 from rvc.download.catalog import Catalog
-from rvc.errors import RunBusyError
+from rvc.errors import DatasetError, RunBusyError
 from rvc.events import Event
 from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
@@ -24,6 +25,7 @@ from tabs.tensorboard_server import TensorBoard
 
 if TYPE_CHECKING:
     from rvc.infer.converter import Converter
+    from rvc.train.report_card import ReportCard
 
 SAMPLES = ASSETS / "samples"
 
@@ -86,6 +88,42 @@ class Studio:
         if recordings:
             settings = _with_dataset(settings, uploads.keep([Path(one) for one in recordings], folder))
         return self._launched(TrainingRun.create(self.home, name, settings))
+
+    def report(self, recordings: Sequence[str], dataset: str, sample_rate: int) -> Iterator["Event | ReportCard"]:
+        """What uploaded ``recordings``, or else those in ``dataset``, are good for: progress, then the card."""
+        from rvc.train.report_card import report_card
+
+        settings = from_flat(TrainingSettings, {"dataset": dataset, "sample_rate": sample_rate}).data
+        if not recordings and not dataset.strip():
+            raise DatasetError("There are no recordings to look at.", fix="Drop some, or name a folder.")
+        self.home.outputs.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.home.outputs, prefix=".report-") as place:
+            there = uploads.keep([Path(one) for one in recordings], Path(place)) if recordings else Path(dataset.strip()).expanduser()
+            yield from report_card(there, settings)
+
+    def resume(self, name: str) -> TrainingRun:
+        return self._launched(self.run(name))
+
+    def _launched(self, run: TrainingRun) -> TrainingRun:
+        """A training wants the memory of the device that an earlier conversion keeps its networks in."""
+        if "converter" in vars(self):  # made already
+            self.converter.release()
+        jobs.launch(run)
+        return run
+
+    def stop(self, name: str) -> None:
+        """Ask politely; when that was done already, end it."""
+        run = self.run(name)
+        if run.stop_file.exists():
+            jobs.stop(run.folder, wait_seconds=0, kill=True)
+        else:
+            jobs.stop(run.folder)
+
+    def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
+        """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
+        if not name.strip() or not (self.folder(name) / "run.json").exists():
+            return Resolved.of(settings, self.home)
+        return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
 
     def resume(self, name: str) -> TrainingRun:
         return self._launched(self.run(name))

@@ -14,7 +14,7 @@ from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
-from tabs import automatic, curves, epochs, widgets
+from tabs import automatic, curves, epochs, report_card, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices
 from tabs.form import Choices, Form
@@ -41,6 +41,7 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
     _wire_form(studio, tab, asked, live, page.last_run)
     _wire_live(studio, asked, live, page.last_run)
     epochs.wire(studio, tab, live)
+    report_card.wire(studio, asked.report, asked.form, asked.recordings)
     opened = handler(lambda name: _opened(studio, asked, live, name))
     page.demo.load(opened, [page.last_run], [*asked.all, *live.all], **QUIET)
     # The tab may be there before the page's own load event is answered, so it asks for the same run.
@@ -71,6 +72,7 @@ class _Asked:
             "sample_rate": [(f"{rate // 1000} kHz", rate) for rate in (24000, 32000, 40000, 48000)],
             **self._open_choices()})
         form.place("dataset")
+        self.report = report_card.View()
         with gr.Row():
             form.place("epochs", "batch_size")
         form.place("sample_rate")

@@ -9,6 +9,7 @@ from rvc.infer.settings import ConversionSettings
 from rvc.settings import options
 from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings
+from tests.sounds import write_dataset
 
 
 @pytest.mark.parametrize(("arguments", "code", "word"), [
@@ -106,3 +107,17 @@ def test_the_list_of_pretrains_says_what_is_known_and_what_is_wrong(home, capsys
     assert main(["pretrains", "--json"]) == 0
     first = json.loads(capsys.readouterr().out)[0]
     assert (first["name"], first["sample_rate"], first["about"]) == ("v2-f0-40k", 40000, None)
+
+
+def test_dataset_prints_the_report_card_of_recordings(tmp_path, capsys):
+    write_dataset(tmp_path, files=2, seconds=1.5)
+    assert main(["dataset", str(tmp_path), "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert (card["recordings"], card["suggested_batch_size"], card["sample_rate"]) == (2, 4, 40000)
+    assert main(["dataset", str(tmp_path), "--sample-rate", "24000"]) == 0
+    assert "Usable speech:" in capsys.readouterr().out
+    assert main(["dataset", str(tmp_path), "--sample-rate", "44100"]) == 2
+    for one in tmp_path.iterdir():
+        one.write_bytes(b"no sound")
+    assert main(["dataset", str(tmp_path)]) == 1
+    assert "Nothing in it" in capsys.readouterr().out

@@ -44,7 +44,7 @@ def dataset(path: Path, /, *, sample_rate: int = 40000, json: bool = False) -> i
 
 def _lines(card: "ReportCard") -> Iterator[str]:
     """The card for a terminal: facts first, then what follows from them."""
-    yield from (f"{name + ':':<14}{value}" for name, value in card.facts().items())
+    yield from (f"{name + ':':<16}{value}" for name, value in card.facts().items())
     yield ""
     yield f"Batch size {card.suggested_batch_size}. {card.batch_size_reason}"
     if card.suggested_sample_rate:

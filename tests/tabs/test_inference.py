@@ -126,3 +126,16 @@ def test_voices_and_indexes_are_listed_as_they_are_found(home):
     assert [label for label, _ in inference.index_choices(home)][2:] == ["mara.index"]
     assert "with mara.index" in inference._about(home, "mara/mara_3e_9s")
     assert "no voice yet" in inference._about(home, None)
+
+
+def test_speakers_are_offered_by_name_where_a_voice_names_them(home, monkeypatch):
+    folder = home.logs / "duo"
+    folder.mkdir()
+    (folder / "duo_3e_9s.pth").write_bytes(b"x")
+    _, names, number = inference._of_voice(home, "duo/duo_3e_9s", "")
+    assert (names["visible"], names["value"], number["visible"]) == (False, "", True)
+    monkeypatch.setattr(inference, "speakers_of", lambda path: {0: "Ana", 3: "ben"})
+    _, names, number = inference._of_voice(home, "duo/duo_3e_9s", "cleo")
+    assert (names["choices"], names["value"], names["visible"], number["visible"]) == (["Ana", "ben"], "Ana", True, False)
+    assert inference._of_voice(home, "duo/duo_3e_9s", "ben")[1]["value"] == "ben"
+    assert not inference._of_voice(home, None, "ben")[1]["visible"]
