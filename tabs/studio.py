@@ -125,30 +125,6 @@ class Studio:
             return Resolved.of(settings, self.home)
         return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
 
-    def resume(self, name: str) -> TrainingRun:
-        return self._launched(self.run(name))
-
-    def _launched(self, run: TrainingRun) -> TrainingRun:
-        """A training wants the memory of the device that an earlier conversion keeps its networks in."""
-        if "converter" in vars(self):  # made already
-            self.converter.release()
-        jobs.launch(run)
-        return run
-
-    def stop(self, name: str) -> None:
-        """Ask politely; when that was done already, end it."""
-        run = self.run(name)
-        if run.stop_file.exists():
-            jobs.stop(run.folder, wait_seconds=0, kill=True)
-        else:
-            jobs.stop(run.folder)
-
-    def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
-        """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
-        if not name.strip() or not (self.folder(name) / "run.json").exists():
-            return Resolved.of(settings, self.home)
-        return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
-
     # -- conversions -------------------------------------------------------------------------------------------------------
 
     def convert(self, order: Order) -> Iterator[Event]:
