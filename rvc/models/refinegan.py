@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, interpolate, leaky_relu, pad
+from torch.nn.functional import conv1d, leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
@@ -135,7 +135,7 @@ class RefineGAN(Recomputing):
         down, copies = self._taken_down(laid_out(self.m_source(f0_hz, phase, source_noise, draws)))
         x = torch.cat([applied(self.mel_conv, laid_out(z)) + applied(self.cond, laid_out(g)), down], dim=1)  # (B, C, T)
         for rate, copy, block in zip(self.rates, reversed(copies), self.upsample_conv_blocks, strict=True):
-            x = torch.cat([_stretched(leaky_relu(x, _SLOPE), rate), copy], dim=1)
+            x = torch.cat([stretched(leaky_relu(x, _SLOPE), rate), copy], dim=1)
             x = self.part(partial(block, draws=draws), x, redraws=draws is None)
         return torch.tanh(applied(self.conv_post, leaky_relu(x, _SLOPE)).float()).flatten(2)
 
@@ -169,11 +169,24 @@ def _lowpass(factor: int, device: torch.device) -> Tensor:
         return (torch.sinc(t) * window * (_ROLLOFF / factor)).float()[None, None].to(device)
 
 
-def _stretched(x: Tensor, rate: int) -> Tensor:
-    """Linear interpolation to ``rate`` times as many samples."""
+def stretched(x: Tensor, rate: int) -> Tensor:
+    """Linear interpolation to ``rate`` times as many samples, of either layout.
+
+    torch's own reckons places in float32, which a few seconds into a row are so coarse that windows would not meet.
+    """
     if x.dim() == 3:
-        return interpolate(x, scale_factor=rate, mode="linear")
-    return interpolate(x, scale_factor=(1, rate), mode="bilinear")
+        return _between(x, rate, dim=2)
+    return _between(x.squeeze(2).mT, rate, dim=1).mT.unsqueeze(2)  # channels stay last in memory
+
+
+def _between(x: Tensor, rate: int, dim: int) -> Tensor:
+    before, after = (torch.cat(parts, dim) for parts in (
+        (x.narrow(dim, 0, 1), x.narrow(dim, 0, x.shape[dim] - 1)), (x.narrow(dim, 1, x.shape[dim] - 1), x.narrow(dim, -1, 1))))
+    place = (torch.arange(rate, device=x.device) + 0.5) / rate - 0.5  # from the sample itself
+    place = place.to(x.dtype).reshape(-1, *[1] * (x.dim() - 1 - dim))
+    x, before, after = (one.unsqueeze(dim + 1) for one in (x, before, after))
+    halves = torch.lerp(x, before, -place[: rate // 2]), torch.lerp(x, after, place[rate // 2 :])
+    return torch.cat(halves, dim + 1).flatten(dim, dim + 1)
 
 
 def _conv7(channels: int, out: int) -> nn.Module:

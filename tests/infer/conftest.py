@@ -13,6 +13,7 @@ from rvc.f0.track import F0Track
 from rvc.infer.converter import Converter
 from rvc.models.config import ModelConfig, config_for
 from rvc.models.synthesizer import Synthesizer
+from rvc.models.vocoders import HIFI_GAN
 from rvc.paths import Home
 from tests.sounds import singing
 
@@ -50,9 +51,11 @@ class LocalDetector:
         return [self.detect(one) for one in samples]
 
 
-def smallest(version: str, sample_rate: int, *, n_speakers: int = 1, pitch_guidance: bool = True) -> ModelConfig:
+def smallest(
+    version: str, sample_rate: int, *, n_speakers: int = 1, pitch_guidance: bool = True, vocoder: str = HIFI_GAN
+) -> ModelConfig:
     """The tiny network with a vocoder that is thinner still: most of the time of a conversion is spent there."""
-    tiny = config_for(version, sample_rate, pitch_guidance, size="tiny", n_speakers=n_speakers)
+    tiny = config_for(version, sample_rate, pitch_guidance, vocoder, size="tiny", n_speakers=n_speakers)
     return replace(tiny, upsample_initial_channel=32, resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 3),))
 
 

@@ -92,8 +92,10 @@ def _recipe(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 def tiny_config() -> Callable[..., ModelConfig]:
     """A network that builds in milliseconds: a quarter of a second of sound takes as long."""
 
-    def make(version: str = "v2", sample_rate: int = 24000, pitch_guidance: bool = True, **changes: object) -> ModelConfig:
-        return replace(config_for(version, sample_rate, pitch_guidance, size="tiny", n_speakers=4), **changes)
+    def make(
+        version: str = "v2", sample_rate: int = 24000, pitch_guidance: bool = True, vocoder: str = HIFI_GAN, **changes: object
+    ) -> ModelConfig:
+        return replace(config_for(version, sample_rate, pitch_guidance, vocoder, size="tiny", n_speakers=4), **changes)
 
     return make
 
@@ -107,6 +109,8 @@ def tiny(tiny_config) -> Callable[..., Synthesizer]:
         network = Synthesizer(tiny_config(**config))
         for coupling in network.flow.flows[::2]:
             torch.nn.init.normal_(coupling.post.weight, std=0.1)
+        for block in getattr(network.dec, "upsample_conv_blocks", ()):  # RefineGAN starts nearly silent
+            torch.nn.init.kaiming_normal_(block.input_conv.weight)
         return network.eval()
 
     return make

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 from torch.testing import assert_close
 
-from rvc.models.nsf import SineSource, phase_after, sine
+from rvc.models.nsf import SineSource, _cycles, interpolated, phase_after, sine
+from rvc.models.refinegan import InterpolatedSource
 
 RATE = {"hop_length": 400, "sample_rate": 40000}
 
@@ -53,6 +55,48 @@ def test_a_source_made_in_chunks_is_the_one_made_at_once_to_the_last_bit(cuts):
         pieces.append(source(piece, phase, noise[:, start * 400 : end * 400]))
         phase, start = phase_after(piece, phase=phase, **RATE), end
     assert torch.equal(torch.cat(pieces, dim=-1), whole)
+
+
+@pytest.mark.parametrize("cuts", [[1], [7, 8], [13, 29, 61, 99]])
+def test_overtones_made_in_chunks_are_those_made_at_once(cuts):
+    torch.manual_seed(3)
+    source = SineSource(**RATE, harmonics=9)
+    f0_hz = torch.rand(2, 100) * 900 * (torch.rand(2, 100) > 0.2)
+    noise = torch.randn(2, 100 * 400, 9)
+    whole = source(f0_hz, None, noise)
+    pieces, phase, start = [], None, 0
+    for end in [*cuts, 100]:
+        pieces.append(source(f0_hz[:, start:end], phase, noise[:, start * 400 : end * 400]))
+        phase, start = phase_after(f0_hz[:, start:end], phase=phase, **RATE), end
+    assert_close(torch.cat(pieces, dim=-1), whole, atol=1e-6, rtol=0)
+
+
+def test_overtones_are_at_multiples_of_the_pitch():
+    source = SineSource(**RATE, harmonics=3)
+    waves = source._waves(_cycles(torch.full((1, 30), 150.0), 400, 40000, None), None)
+    for harmonic in range(3):
+        assert_close(waves[..., harmonic], sine(torch.full((1, 30), 150.0 * (harmonic + 1)), **RATE), atol=2e-5, rtol=0)
+
+
+def test_an_interpolated_pitch_runs_straight_from_middle_to_middle():
+    hz = interpolated(torch.tensor([[100.0, 0.0, 300.0]]), 4)
+    assert hz.dtype == torch.float64
+    expected = torch.tensor([100, 100, 87.5, 62.5, 37.5, 12.5, 37.5, 112.5, 187.5, 262.5, 300, 300], dtype=torch.float64)
+    assert_close(hz.flatten(), expected)
+    assert_close(hz.flatten().float(), interpolate(torch.tensor([[[100.0, 0.0, 300.0]]]), scale_factor=4, mode="linear").flatten())
+
+
+@pytest.mark.parametrize("cut", [1, 2, 50, 99])
+def test_an_interpolated_source_in_chunks_is_off_only_for_half_a_frame_on_either_side(cut):
+    torch.manual_seed(4)
+    source = InterpolatedSource(**RATE)
+    f0_hz = torch.rand(2, 100) * 900 * (torch.rand(2, 100) > 0.2)
+    noise = torch.randn(2, 100 * 400, 1)
+    whole = source(f0_hz, None, noise)
+    first = source(f0_hz[:, :cut], None, noise[:, : cut * 400])
+    second = source(f0_hz[:, cut:], phase_after(f0_hz[:, :cut], **RATE), noise[:, cut * 400 :])
+    assert_close(first[..., :-200], whole[..., : cut * 400 - 200], atol=1e-6, rtol=0)
+    assert_close(second[..., 200:], whole[..., cut * 400 + 200 :], atol=1e-6, rtol=0)
 
 
 def test_a_voiced_source_is_loud_and_an_unvoiced_one_is_noise():

@@ -3,16 +3,19 @@
 import math
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from torch.nn.utils import parametrize
 from torch.testing import assert_close
 
+from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import Synthesizer, SynthesizerOutput, frames_from
 
 VARIANTS = [{"version": v, "sample_rate": rate, "pitch_guidance": f0}
             for v, rate in (("v1", 32000), ("v1", 48000), ("v2", 24000), ("v2", 40000), ("v2", 48000)) for f0 in (True, False)]
+FURTHER = [{"vocoder": "MRF HiFi-GAN", "sample_rate": 40000}, {"vocoder": "RefineGAN", "sample_rate": 24000}]
 
 
 def training_inputs(network: Synthesizer, speech, n_frames: int, batch: int = 2) -> dict:
@@ -24,7 +27,7 @@ def training_inputs(network: Synthesizer, speech, n_frames: int, batch: int = 2)
 # -- inference -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", VARIANTS + FURTHER, ids=str)
 def test_every_frame_becomes_ten_milliseconds(variant, tiny, speech):
     network = tiny(**variant)
     for n_frames in (1, 2, 7, 24, 37):
@@ -45,9 +48,9 @@ def test_odd_upsampling_rates_keep_the_length(rates, tiny_config, speech):
     assert network.infer(**speech(network.config, 5)).shape[-1] == 5 * hop
 
 
-@pytest.mark.parametrize("pitch_guidance", [True, False])
-def test_the_same_seed_gives_the_same_sound_and_another_seed_another(pitch_guidance, tiny, speech):
-    network = tiny(pitch_guidance=pitch_guidance)
+@pytest.mark.parametrize("variant", [{}, {"pitch_guidance": False}, *FURTHER], ids=str)
+def test_the_same_seed_gives_the_same_sound_and_another_seed_another(variant, tiny, speech):
+    network = tiny(**variant)
     inputs = speech(network.config, 12)
 
     def made(seed: int) -> torch.Tensor:
@@ -72,6 +75,20 @@ def test_random_numbers_are_drawn_in_the_familys_order(tiny, speech):
     state = torch.get_rng_state()
     assert torch.equal(network.infer(**inputs, noise=noise, source_noise=source_noise), drawn)
     assert torch.equal(torch.get_rng_state(), state), "what is given is not drawn"
+
+
+def test_the_overtones_of_mrf_begin_where_they_are_drawn_after_the_latent_noise(tiny, speech):
+    network = tiny(vocoder="MRF HiFi-GAN")
+    inputs = speech(network.config, 9, batch=2)
+    torch.manual_seed(5)
+    drawn = network.infer(**inputs)
+    torch.manual_seed(5)
+    noise = torch.randn(2, network.config.inter_channels, 9)
+    begins = torch.rand(2, 9)
+    source_noise = torch.randn(2, 9 * network.config.hop_length, 9)
+    with_begins = partial(network.dec.m_source._waves, begins=torch.cat([torch.zeros(2, 1), begins[:, 1:]], dim=1))
+    network.dec.m_source._waves = lambda cycles, none: with_begins(cycles)
+    assert torch.equal(network.infer(**inputs, noise=noise, source_noise=source_noise), drawn)
 
 
 def test_no_noise_leaves_only_the_source(tiny, speech):
@@ -157,9 +174,9 @@ def test_a_fresh_flow_only_reverses_channels_an_even_number_of_times(tiny_config
     assert torch.equal(network.flow(z, torch.ones(1, 1, 6), torch.randn(1, network.config.gin_channels, 1)), z)
 
 
-@pytest.mark.parametrize("pitch_guidance", [True, False])
-def test_a_network_for_inference_sounds_the_same_and_carries_less(pitch_guidance, tiny, speech):
-    network = tiny(pitch_guidance=pitch_guidance)
+@pytest.mark.parametrize("variant", [{}, {"pitch_guidance": False}, *FURTHER], ids=str)
+def test_a_network_for_inference_sounds_the_same_and_carries_less(variant, tiny, speech):
+    network = tiny(**variant)
     folded = deepcopy(network).train().for_inference()
     inputs = speech(network.config, 21)
     torch.manual_seed(1)
@@ -172,12 +189,13 @@ def test_a_network_for_inference_sounds_the_same_and_carries_less(pitch_guidance
     assert any(parametrize.is_parametrized(module) for module in network.modules()), "the original is as it was"
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("variant", VARIANTS + FURTHER, ids=str)
 def test_inference_and_training_lay_memory_out_differently_and_compute_the_same(variant, tiny, speech):
     network = tiny(**variant)
     z, g = torch.randn(2, network.config.inter_channels, 9), torch.randn(2, network.config.gin_channels, 1)
     source = {"f0_hz": speech(network.config, 9, batch=2)["f0_hz"],
-              "source_noise": torch.randn(2, 9 * network.config.hop_length, 1)} if network.config.pitch_guidance else {}
+              "source_noise": torch.randn(2, 9 * network.config.hop_length, network.config.harmonics),
+              "draws": ItemDraws((3, 4), (9, 9), torch.device("cpu"))} if network.config.pitch_guidance else {}
     trained = network.dec(z, g, **source)
     assert trained.requires_grad
     with torch.no_grad():
@@ -187,7 +205,7 @@ def test_inference_and_training_lay_memory_out_differently_and_compute_the_same(
 # -- training ------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[4], VARIANTS[5]], ids=str)
+@pytest.mark.parametrize("variant", [VARIANTS[0], VARIANTS[4], VARIANTS[5], *FURTHER], ids=str)
 def test_a_training_pass_names_its_results_and_reaches_every_weight(variant, tiny, speech):
     network = tiny(**variant).train()
     config = network.config
@@ -252,9 +270,9 @@ def test_frames_are_gathered_from_each_items_own_start():
     assert torch.equal(frames_from(x[:, 0], starts, 4), torch.stack([x[0, 0, 0:4], x[1, 0, 6:10]]))
 
 
-@pytest.mark.parametrize("pitch_guidance", [True, False])
-def test_autocast_keeps_sound_and_statistics_in_full_precision(pitch_guidance, tiny, speech):
-    network = tiny(pitch_guidance=pitch_guidance).train()
+@pytest.mark.parametrize("variant", [{}, {"pitch_guidance": False}, *FURTHER], ids=str)
+def test_autocast_keeps_sound_and_statistics_in_full_precision(variant, tiny, speech):
+    network = tiny(**variant).train()
     inputs = training_inputs(network, speech, network.config.segment_frames + 5)
     torch.manual_seed(2)
     plain = network(**inputs)

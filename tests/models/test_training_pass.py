@@ -10,7 +10,8 @@ from rvc.models.discriminators import Discriminator
 from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import Synthesizer
 
-KINDS = [{"version": "v2", "pitch_guidance": True}, {"version": "v2", "pitch_guidance": False}, {"version": "v1", "sample_rate": 32000}]
+KINDS = [{"version": "v2", "pitch_guidance": True}, {"version": "v2", "pitch_guidance": False}, {"version": "v1", "sample_rate": 32000},
+         {"vocoder": "MRF HiFi-GAN"}, {"vocoder": "RefineGAN"}]
 CPU = torch.device("cpu")
 
 
@@ -79,7 +80,7 @@ def test_a_generator_that_recomputes_does_not_when_it_infers(tiny, speech):
     assert torch.equal(network.train().infer(**inputs), expected)
 
 
-@pytest.mark.parametrize("kind", ["v1", "v2"])
+@pytest.mark.parametrize("kind", ["v1", "v2", "v3"])
 def test_critics_that_recompute_have_the_same_opinions_and_gradients(kind):
     torch.manual_seed(0)
     network = Discriminator(kind, width=1 / 16).train()
