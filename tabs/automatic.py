@@ -1,6 +1,7 @@
 """What *auto* came to, in sentences with the reason."""
 
-from rvc.train.bases import OFFICIAL_EMBEDDER, SCRATCH
+from rvc.download.pairs import OFFICIAL_EMBEDDER
+from rvc.train.bases import SCRATCH
 from rvc.train.run import Resolved
 from rvc.train.settings import TrainingSettings
 
@@ -33,6 +34,8 @@ def _pretrain(settings: TrainingSettings, resolved: Resolved) -> str:
         return f"Pretrain: {resolved.base_model}."
     if settings.model.model_size != "standard":
         why = "pretrains are of the standard size"
+    elif settings.model.vocoder != "HiFi-GAN":
+        why = f"there is no official one for {settings.model.vocoder}"
     elif resolved.embedder != OFFICIAL_EMBEDDER:
         why = f"the official pretrains understand {OFFICIAL_EMBEDDER} only"
     else:

@@ -6,8 +6,7 @@ from typing import Any
 import gradio as gr
 
 from rvc.download.catalog import Asset, state
-from rvc.download.pairs import base_pairs
-from rvc.train.bases import OFFICIAL_EMBEDDER
+from rvc.download.pairs import OFFICIAL_EMBEDDER, base_pairs
 from rvc.train.settings import TrainingSettings
 from tabs import pretrains, widgets
 from tabs.boundary import handler

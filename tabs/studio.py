@@ -25,6 +25,7 @@ from tabs.tensorboard_server import TensorBoard
 
 if TYPE_CHECKING:
     from rvc.infer.converter import Converter
+    from rvc.train.make_pretrain import MadePretrain
     from rvc.train.report_card import ReportCard
 
 SAMPLES = ASSETS / "samples"
@@ -124,6 +125,13 @@ class Studio:
         if not name.strip() or not (self.folder(name) / "run.json").exists():
             return Resolved.of(settings, self.home)
         return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
+
+    def make_pretrain(self, run: str, name: str) -> "MadePretrain":
+        """Of the newest checkpoint of ``run``; an empty name is the run's."""
+        from rvc.train.make_pretrain import make_pretrain
+
+        found = self.run(run)
+        return make_pretrain(found, self.home, name.strip() or found.name)
 
     # -- conversions -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ The page holds no truth about a run. It reads the run's folder when it opens and
 reload, a second reader and a restarted server all see the same.
 """
 
+import html
 from typing import Any
 
 import gradio as gr
@@ -14,9 +15,9 @@ from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
-from tabs import automatic, curves, epochs, report_card, widgets
+from tabs import automatic, curves, epochs, make_pretrain, report_card, widgets
 from tabs.boundary import handler, sentence
-from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices
+from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices, pretrain_misfit
 from tabs.form import Choices, Form
 from tabs.page import QUIET, Page
 from tabs.studio import SAMPLES, Studio
@@ -27,8 +28,9 @@ LOG_LINES = 80
 SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
 SAMPLE_NAME = "sample"
 SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
-# Fields that decide what the banner says.
-DECIDING = ("sample_rate", "embedder", "f0_method", "base_model", "version", "pitch_guidance", "model_size", "batch_size", "gpus")
+# Fields that decide which pretrains fit, and others that change what the banner says.
+NETWORK = ("sample_rate", "embedder", "version", "pitch_guidance", "vocoder", "model_size")
+DECIDING = ("f0_method", "base_model", "batch_size", "gpus")
 
 
 def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
@@ -41,6 +43,7 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
     _wire_form(studio, tab, asked, live, page.last_run)
     _wire_live(studio, asked, live, page.last_run)
     epochs.wire(studio, tab, live)
+    make_pretrain.wire(studio, live.shown, live.pretrain)
     report_card.wire(studio, asked.report, asked.form, asked.recordings)
     opened = handler(lambda name: _opened(studio, asked, live, name))
     page.demo.load(opened, [page.last_run], [*asked.all, *live.all], **QUIET)
@@ -70,7 +73,7 @@ class _Asked:
     def _form(self) -> Form:
         form = Form(TrainingSettings, "train", {
             "sample_rate": [(f"{rate // 1000} kHz", rate) for rate in (24000, 32000, 40000, 48000)],
-            **self._open_choices()})
+            **self._open_choices(), "base_model": pretrain_choices(self._studio.home, TrainingSettings())})
         form.place("dataset")
         self.report = report_card.View()
         with gr.Row():
@@ -97,6 +100,14 @@ class _Asked:
             return widgets.note(sentence(error), "bad")
         return widgets.notes("Chosen automatically", automatic.sentences(settings, resolved))
 
+    def fitting(self, name: str, settings: TrainingSettings) -> Any:
+        """The pretrains that fit ``settings``. One that was chosen and is known not to fit is given up for the automatic choice, aloud."""
+        choices = pretrain_choices(self._studio.home, settings, name.strip())
+        misfit = pretrain_misfit(self._studio.home, settings)
+        if misfit:
+            gr.Warning(html.escape(f"{misfit} The pretrain is chosen automatically again.", quote=False))
+        return gr.update(choices=choices, value="auto") if misfit else gr.update(choices=choices)
+
     def refreshed(self) -> list[Any]:
         """Updates of ``refreshable``: what can be chosen may have been downloaded or removed since the page was built."""
         return [gr.update(choices=choices) for choices in self._open_choices().values()]
@@ -107,8 +118,7 @@ class _Asked:
 
     def _open_choices(self) -> dict[str, Choices]:
         home = self._studio.home
-        return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "base_model": pretrain_choices(home),
-                "gpus": gpu_choices()}
+        return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "gpus": gpu_choices()}
 
 
 class _Live:
@@ -128,6 +138,7 @@ class _Live:
         with gr.Accordion("Which epoch is the best?", open=False, elem_id="train-best-fold"):
             gr.HTML(widgets.note(WHY_NO_OVERTRAINING))
         self.epochs = epochs.Epochs()
+        self.pretrain = make_pretrain.MakePretrain()
         with gr.Accordion("Log", open=True, elem_id="train-log-fold"):
             self.log = widgets.log_box("train-log")
         self.seen = gr.State(None)
@@ -195,14 +206,24 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
         except RvcError as error:
             return widgets.note(sentence(error), "bad")
 
+    @handler
+    def fitting(name: str, **values: Any) -> list[Any]:
+        try:
+            settings = from_flat(TrainingSettings, values)
+            return [asked.said(name, settings), asked.fitting(name, settings)]
+        except RvcError as error:
+            return [widgets.note(sentence(error), "bad"), gr.skip()]
+
     asked.start.click(train, [asked.name, asked.recordings], [last_run, *asked.all, *live.all], inputs_kwargs=form.components,
                       show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_visibility="private")
     asked.sample.click(sample, None, asked.all, **QUIET)
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
     gr.on([asked.recordings.upload, asked.folder.upload], lambda: "", None, form.components["dataset"], **QUIET)
-    gr.on([tab.select, asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
+    gr.on([asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
           inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
+    gr.on([tab.select, live.pretrain.said.change, *(form.components[name].change for name in NETWORK)], fitting, [asked.name],
+          [asked.banner, form.components["base_model"]], inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
 
 
 def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rvc.download.pairs import OFFICIAL_EMBEDDER, BasePair, Half, base_pairs, halves
+from rvc.download.pairs import BasePair, Half, base_pairs, halves
 from rvc.download.sidecar import Network
 from rvc.errors import EmbedderMismatchError, MissingAssetError, RunError, SettingsError
 from rvc.paths import Home, checked_name
@@ -17,8 +17,6 @@ from rvc.train.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from rvc.train.run import TrainingRun
-
-__all__ = ["OFFICIAL_EMBEDDER", "RUN", "SCRATCH", "Base", "named", "network_of", "offered", "refuse_itself", "refuse_misfit", "resolve"]
 
 SCRATCH = "scratch"
 RUN = "run:"  # before the name of a run, and after it perhaps @ and a step
@@ -103,17 +101,15 @@ def named(name: str, home: Home) -> Base:
 
 def offered(settings: TrainingSettings, embedder: str, home: Home) -> Iterator[Base]:
     """Everything a run with these settings can start from, as far as is known: pairs, then other runs (their newest checkpoint)."""
-    from rvc.train.run import TrainingRun  # which needs this module to settle what a run starts from
-
     wanted = network_of(settings, embedder)
-    found = [Base.of_pair(pair) for pair in base_pairs(home)]
-    for manifest in sorted(home.logs.glob("*/run.json")):
-        try:
-            run = TrainingRun.open(manifest.parent)
-        except RunError:  # it is told where the runs are shown
-            continue
-        found += [Base.of_run(run, step) for step in _whole_steps(run)[-1:]]
-    return (base for base in found if not base.network.differences(wanted))
+    return (base for base in _all(home) if not base.network.differences(wanted))
+
+
+def misfit(settings: TrainingSettings, embedder: str, home: Home) -> str:
+    """Why a run with these settings cannot start from what they name; empty when it can, and for what is not here at all."""
+    asked, wanted = settings.model.base_model, network_of(settings, embedder)
+    base = next((one for one in _all(home) if asked in (one.name, one.name.rpartition("@")[0])), None)
+    return _misfit(base, wanted) if base else ""
 
 
 def refuse_itself(settings: TrainingSettings, name: str) -> None:
@@ -128,12 +124,29 @@ def refuse_misfit(base: Base, wanted: Network) -> None:
     differences = base.network.differences(wanted)
     if not differences:
         return
-    said = [f"{_IS[name](has)} (this run: {_RUN_HAS.get(name, str)(asked)})" for name, (has, asked) in differences.items()]
     flags = [_FLAGS.get(name, lambda has, name=name: f"--{name.replace('_', '-')} {_quoted(has)}")(has)
              for name, (has, _) in differences.items()]
     kind = EmbedderMismatchError if list(differences) == ["embedder"] else SettingsError
-    raise kind(f"{base.title[0].upper()}{base.title[1:]} does not fit: it {', '.join(said)}.",
-               fix=f"Use {' '.join(flags)}, another pretrain, or --base-model scratch.")
+    raise kind(_misfit(base, wanted), fix=f"Use {' '.join(flags)}, another pretrain, or --base-model scratch.")
+
+
+def _misfit(base: Base, wanted: Network) -> str:
+    """Empty when nothing is known to be different."""
+    said = [f"{_IS[name](has)} (this run: {_RUN_HAS.get(name, str)(asked)})"
+            for name, (has, asked) in base.network.differences(wanted).items()]
+    return f"{base.title[0].upper()}{base.title[1:]} does not fit: it {', '.join(said)}." if said else ""
+
+
+def _all(home: Home) -> Iterator[Base]:
+    from rvc.train.run import TrainingRun  # which needs this module to settle what a run starts from
+
+    yield from map(Base.of_pair, base_pairs(home))
+    for manifest in sorted(home.logs.glob("*/run.json")):
+        try:
+            run = TrainingRun.open(manifest.parent)
+        except RunError:  # it is told where the runs are shown
+            continue
+        yield from (Base.of_run(run, step) for step in _whole_steps(run)[-1:])
 
 
 def _of_run(asked: str, home: Home) -> Base:

@@ -210,9 +210,10 @@ def test_pretrains_are_offered_with_their_sample_rate(studio):
     studio.home.custom_pretraineds.mkdir(parents=True)
     for letter in "GD":
         (studio.home.custom_pretraineds / f"{letter}_Titan_48k.pth").write_bytes(checkpoint())
-    shown = {value: label for label, value in pretrain_choices(studio.home)}
-    assert list(shown)[:2] == ["auto", "scratch"]
+    shown = {value: label for label, value in pretrain_choices(studio.home, from_flat(TrainingSettings, {"sample_rate": 48000}))}
+    assert list(shown) == ["auto", "scratch", "Titan_48k"]
     assert "48 kHz" in shown["Titan_48k"]
+    assert [value for _, value in pretrain_choices(studio.home, TrainingSettings())] == ["auto", "scratch"]
 
 
 def test_what_is_not_downloaded_is_marked_where_it_is_offered(studio):
