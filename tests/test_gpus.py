@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from rvc import gpus
+from rvc import doctor, gpus
 from rvc.errors import DeviceError
 from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
@@ -96,6 +96,11 @@ def test_gpus_are_numbered_as_cuda_does_when_some_are_hidden(two, monkeypatch, v
             gpus.require(["cuda:1"])
     else:
         assert len(here) == 2
+
+
+def test_doctor_lists_them(two):
+    assert [(one.name, one.status, one.detail) for one in doctor._gpus()] == [
+        ("GPU 0", "ok", "NVIDIA H100 80GB HBM3, 80 GiB"), ("GPU 1", "ok", "NVIDIA GeForce RTX 4090, Founders, 24 GiB")]
 
 
 def test_a_run_on_gpus_that_are_not_there_is_refused_before_anything_is_made(two, home, tmp_path):
