@@ -25,13 +25,14 @@ KL_NEAR_ZERO = 0.05  # nats per frame, over all channels together; a fit that le
 # Experience of the people who fine-tune with this family. From scratch they mean nothing: the first steps are above, and learn.
 GRADIENT_LIMIT_G, GRADIENT_LIMIT_D = 1000.0, 100.0
 
-# An AdamW step moves each weight by up to the learning rate; at 1e-4 that is 1e-4 to 3e-3 of a module's norm, measured on all of them.
-FROZEN = 3e-6  # a learning rate of 1e-7 gives 3e-7 to 3e-6, one of 1e-8 a tenth of that
-FROZEN_SPEAKERS = 1e-7  # of the speaker table only the rows of the speakers in a batch learn: 1e-5 of its norm, 5e-10 at 1e-8
+# Adam moves each weight by about the learning rate at first, later by a tenth of it. At 1e-4 that is 1e-3 to 7e-3 of the norm of a
+# module at full size (the tiny ones: 1e-4 to 3e-3), and in proportion at other rates.
+FROZEN = 3e-6  # 1e-8 moves no module by more than 7e-7, and 1e-7, the lowest that can be asked for, most of them by less than this
+FROZEN_SPEAKERS = 1e-7  # of the speaker table only the rows of the speakers in a batch learn: 1e-5 of its norm, and 5e-10 at 1e-8
 FROZEN_STEPS, FROZEN_MEASURES = 50, 10  # over how many steps, and measured how often, before it is said
 FULL_RATE = 0.5  # steps below this share of the learning rate (warm-up, the end of a cosine) may move little
-EXPLODING_AT_ONCE = 0.5  # a learning rate of 1e-2 gives 0.3 at the first step, 0.1 gives 3; nothing learnt survives it
-EXPLODING = 0.05  # of the norm at every step; twenty times what is healthy
+EXPLODING_AT_ONCE = 0.5  # of the norm; a learning rate of 0.1 does it at the first step, and nothing learnt survives that
+EXPLODING = 0.05  # at step after step; some ten times what is healthy
 
 # Least squares GAN: a critic that cannot tell does best with the score 0.5 for everything, 0.25 of loss each for real and made.
 CRITIC_RECENT = 200
