@@ -39,7 +39,7 @@ def test_a_voice_has_the_keys_of_both_programs(voice):
     assert abs((datetime.now() - created).total_seconds()) < 60
     assert all(isinstance(one, torch.Tensor) for one in weight.values())
     assert voice == {
-        "sr": 40000, "f0": 1, "version": "v2", "vocoder": "HiFi-GAN", "info": "12epoch", "epoch": 12, "step": 340,
+        "sr": 40000, "f0": 1, "version": "v2", "vocoder": "HiFi-GAN", "weights_are": "as trained", "info": "12epoch", "epoch": 12, "step": 340,
         "model_hash": hashlib.sha256(f"Ana-12-340-40000-v2-{config}".encode()).hexdigest(), "dataset_length": "01:02:05",
         "model_name": "Ana", "author": "Me", "embedder_model": "spin-v2", "speakers_id": 2,
     }
