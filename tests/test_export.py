@@ -39,9 +39,10 @@ def test_a_voice_has_the_keys_of_both_programs(voice):
     assert abs((datetime.now() - created).total_seconds()) < 60
     assert all(isinstance(one, torch.Tensor) for one in weight.values())
     assert voice == {
-        "sr": 40000, "f0": 1, "version": "v2", "vocoder": "HiFi-GAN", "weights_are": "as trained", "info": "12epoch", "epoch": 12, "step": 340,
+        "sr": 40000, "f0": 1, "version": "v2", "vocoder": "HiFi-GAN", "info": "12epoch", "epoch": 12, "step": 340,
         "model_hash": hashlib.sha256(f"Ana-12-340-40000-v2-{config}".encode()).hexdigest(), "dataset_length": "01:02:05",
         "model_name": "Ana", "author": "Me", "embedder_model": "spin-v2", "speakers_id": 2,
+        "weights_are": "as trained",
     }
     assert type(voice["f0"]) is int
     assert config == [1025, 32, 32, 32, 64, 2, 2, 3, 0, "1", [3, 7, 11], [[1, 3, 5]] * 3, [10, 10, 2, 2], 64, [16, 16, 4, 4], 4, 16,
