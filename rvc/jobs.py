@@ -31,6 +31,11 @@ _WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_DEVICE_ORDER": "PCI_BUS_
 
 def launch(run: TrainingRun) -> JobState:
     """A detached worker for ``run``, in a process group of its own. ``RunBusyError`` while it has one."""
+    with run.launch_lock:  # of two that launch at once the second finds the worker of the first
+        return _launched(run)
+
+
+def _launched(run: TrainingRun) -> JobState:
     if state(run.folder).active:
         raise RunBusyError(f"{run.name!r} is being trained already.", fix="Stop it first, or choose another name.")
     run.refuse_if_busy()

@@ -220,6 +220,11 @@ class TrainingRun:
         """Held by the worker for its whole life; the system lets go of it when the worker dies."""
         return FileLock(self.folder / "worker.lock")
 
+    @property
+    def launch_lock(self) -> FileLock:
+        """Held for the moment in which a worker is started."""
+        return FileLock(self.folder / "launch.lock", timeout=30)
+
     def refuse_if_busy(self) -> None:
         try:
             with self.lock.acquire(timeout=0):

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from rvc import jobs
+from rvc.events import Metrics, Started
 from rvc.paths import PROJECT
 from rvc.train.run import TrainingRun
 from tests.end_to_end.conftest import TINY, wait_for
@@ -30,6 +31,23 @@ def test_a_worker_that_is_killed_has_died_and_loses_nothing_that_was_saved(shell
     done = shell("train", "killed", "--epochs", str(epochs))
     assert done.returncode == 0, done.stderr
     assert f"Resumed from step {saved[-1]}" in done.stderr
+
+
+def test_of_two_resumes_at_once_one_trains_and_the_other_says_so(shell, dataset):
+    shell.json("train", "twice", "--dataset", dataset, "--epochs", "1", *TINY)
+    folder = shell.home.logs / "twice"
+    TrainingRun.create(shell.home, "twice", _with_epochs(TrainingRun.open(folder), 4))
+    start = TrainingRun.open(folder).events.end_position()
+    both = [shell.start("resume", "twice") for _ in range(2)]
+    said = [process.communicate(timeout=240)[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    refused = next(error for process, error in zip(both, said, strict=True) if process.returncode)
+    assert refused == "'twice' is being trained already. Stop it first, or choose another name.\n"
+    events, _ = TrainingRun.open(folder).events.read(start)
+    assert sum(isinstance(event, Started) for event in events) == 1
+    steps = [event.step for event in events if isinstance(event, Metrics)]
+    assert steps == sorted(set(steps))
+    assert (jobs.state(folder).status, jobs.state(folder).epoch) == ("finished", 4)
 
 
 def test_ctrl_c_stops_the_training_politely_with_130(shell, dataset):
