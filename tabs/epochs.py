@@ -94,7 +94,7 @@ class Duel:
         """What the pick came to, in HTML; empty before it."""
         if self.picked is None:
             return ""
-        counted = ", ".join(f"{self.titles[step].lower()} {self.wins.get(step, 0)}" for step in sorted(self.players))
+        counted = ", ".join(f"{self.titles[step].lower()}: {self.wins.get(step, 0)}" for step in sorted(self.players))
         return widgets.note(f"You preferred {self.titles[self.picked].lower()}. {self.label(0)}, {self.label(1)}.\n"
                             f"Rounds won: {counted}.")
 
@@ -305,15 +305,16 @@ def _buttons(row: EpochRow, *, active: bool) -> str:
     """What can be done with a save: only that is offered."""
     buttons = []
     if row.audition:
-        buttons.append(_button(row, "hear", "Play"))
+        buttons.append(_button(row, "hear", "Play", "Play"))
     if row.voice or row.has_checkpoint:
-        buttons.append(_button(row, "take", "Download" if row.voice else "Export"))
+        buttons.append(_button(row, "take", *("Download", "Download the voice") if row.voice else ("Export", "Export as a voice")))
     if row.has_checkpoint and not active:
-        buttons.append(_button(row, "proceed", "Continue from here", CONFIRM.format(step=row.step)))
+        buttons.append(_button(row, "proceed", "Continue", "Continue the training from here", CONFIRM.format(step=row.step)))
     return "".join(buttons)
 
 
-def _button(row: EpochRow, action: str, words: str, confirm: str = "") -> str:
-    label, asked = html.escape(f"{words}: {title(row)}", quote=True), html.escape(confirm, quote=True)
+def _button(row: EpochRow, action: str, words: str, meaning: str, confirm: str = "") -> str:
+    label, asked = html.escape(f"{meaning}: {title(row)}", quote=True), html.escape(confirm, quote=True)
     question = f' data-confirm="{asked}"' if confirm else ""
-    return f'<button type="button" data-action="{action}" data-step="{row.step}" aria-label="{label}"{question}>{words}</button>'
+    return (f'<button type="button" data-action="{action}" data-step="{row.step}" aria-label="{label}" title="{label}"{question}>'
+            f"{words}</button>")

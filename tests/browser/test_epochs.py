@@ -96,7 +96,7 @@ def test_a_blind_round_tells_which_was_which_after_the_choice_and_counts(visit):
         visit.locator("#epochs-pick-b").click()
         expect(visit.locator("#epochs-result")).to_contain_text("You preferred epoch")
         expect(visit.locator("#epochs-a")).to_contain_text("A was epoch")
-        wins = [int(one) for one in re.findall(r"epoch \d (\d)", visit.locator("#epochs-result").inner_text().split("Rounds won:")[1])]
+        wins = [int(one) for one in re.findall(r"epoch \d: (\d)", visit.locator("#epochs-result").inner_text().split("Rounds won:")[1])]
         assert sum(wins) == count
 
 

@@ -37,12 +37,12 @@ def buttons(text: str) -> list[str]:
 def test_a_save_is_a_row_with_its_scores_and_units():
     text = table_html([row()], active=False)
     assert [cell for cell in ("0.512", "12.3 ¢", "90.0%") if cell not in text] == []
-    assert buttons(text) == ["Play", "Download", "Continue from here"]
+    assert buttons(text) == ["Play", "Download", "Continue"]
 
 
 @pytest.mark.parametrize(("changes", "left"), [
-    ({"audition": None}, ["Download", "Continue from here"]),
-    ({"voice": None}, ["Play", "Export", "Continue from here"]),
+    ({"audition": None}, ["Download", "Continue"]),
+    ({"voice": None}, ["Play", "Export", "Continue"]),
     ({"has_checkpoint": False}, ["Play", "Download"]),
     ({"has_checkpoint": False, "voice": None}, ["Play"]),
 ])
@@ -110,7 +110,7 @@ def test_rounds_are_counted_by_epoch_and_not_by_letter():
     for _ in range(5):
         found = duel(before=found.after_pick(found.players.index(200)))
     assert found.wins == {200: 5}
-    assert "Rounds won: epoch 10 1, epoch 20 5." in found.after_pick(found.players.index(100)).result()
+    assert "Rounds won: epoch 10: 1, epoch 20: 5." in found.after_pick(found.players.index(100)).result()
 
 
 def test_a_second_pick_in_one_round_changes_nothing():
