@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from rvc.download.catalog import Asset, state
-from rvc.download.pairs import OFFICIAL_EMBEDDER, base_pairs
+from rvc.download.pairs import OFFICIAL_EMBEDDER, BasePair, base_pairs, halves
 from rvc.train.settings import TrainingSettings
 from tabs import pretrains, widgets
 from tabs.boundary import handler
@@ -47,7 +47,8 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> None:
     with gr.Accordion("Other pretrains: v1, and without pitch guidance", open=False, elem_id="download-more"):
         others = gr.HTML(catalogue_html(studio, common=False), js_on_load=_CLICKS, elem_id="download-others")
     with gr.Accordion("Your own pretrains", open=True, elem_id="download-own"):
-        files = gr.File(label="G and D files (.pth)", file_count="multiple", file_types=[".pth"], height=140, elem_id="download-files")
+        files = gr.File(label="G and D files (.pth), and the .json beside them if there is one", file_count="multiple",
+                        file_types=[".pth", ".json"], height=140, elem_id="download-files")
         own = gr.HTML(own_pretrains_html(studio), elem_id="download-pairs")
     timer = gr.Timer(POLL_SECONDS, active=False)
     _wire_catalogue(studio, page, tab, start, [common, others, timer])
@@ -166,14 +167,23 @@ def _progress(transfer: Transfer | None) -> str:
 
 def own_pretrains_html(studio: Studio) -> str:
     """The pairs in pretraineds_custom, and files that miss their other half."""
-    rows = [_own_row(pair.name, f"{pair.g_path.name} + {pair.d_path.name}", rate(pair.sample_rate), "good")
+    rows = [_own_row(pair.name, _about(pair), rate(pair.sample_rate), "bad" if pair.complaint else "good")
             for pair in base_pairs(studio.home) if pair.source == "custom"]
-    rows += [_own_row(path.name, "Its other half is not here: a pretrain is a G and a D file whose names differ in that letter.",
-                      "Alone", "bad") for path in pretrains.unpaired(studio.home)]
+    rows += [_own_row(half.path.name, f"{half.sentence} A pretrain is a G and a D file whose names differ in that letter.", "Alone", "bad")
+             for half in halves(studio.home) if half.path.is_relative_to(studio.home.custom_pretraineds)]
     if not rows:
         return widgets.note("Drop the G and the D file of a pretrain here, or put them into pretraineds/pretraineds_custom. "
                             "They are paired by their names and can then be picked in the Train tab.")
     return f'<div class="tm-assets">{"".join(rows)}</div>'
+
+
+def _about(pair: BasePair) -> str:
+    """Its files, and what the JSON beside them says, or why that is not believed."""
+    about, files = pair.sidecar, f"{pair.g_path.name} + {pair.d_path.name}"
+    if about is None:
+        return f"{files}. {pair.complaint}".removesuffix(" ")
+    return (f"{files}. {about.vocoder}, {about.version}, {about.embedder}; {about.hours:g} hours of {about.speakers} "
+            f"speaker{'' if about.speakers == 1 else 's'}, started from {about.started_from}.")
 
 
 def _own_row(title: str, about: str, pill: str, tone: widgets.Tone) -> str:

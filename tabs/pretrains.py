@@ -1,12 +1,12 @@
-"""A person's own G and D files, dropped on the page, into ``pretraineds/pretraineds_custom``."""
+"""A person's own G and D files, dropped on the page with or without the JSON that says what they are, into ``pretraineds_custom``."""
 
 import filecmp
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from rvc.download import sidecar
 from rvc.download.looks import fault_of
-from rvc.download.pairs import base_pairs
 from rvc.errors import FormatError, SettingsError
 from rvc.paths import Home, checked_name, written_whole
 
@@ -24,17 +24,13 @@ def add(files: Sequence[str], home: Home) -> None:
             shutil.copyfile(file, temporary)
 
 
-def unpaired(home: Home) -> list[Path]:
-    """Files of the user's own folder that miss their other half."""
-    paired = {path for pair in base_pairs(home) for path in (pair.g_path, pair.d_path)}
-    return sorted(path for path in home.custom_pretraineds.rglob("*.pth") if path not in paired)
-
-
 def _refuse(file: Path, target: Path) -> None:
-    if file.suffix.lower() != ".pth":
-        raise FormatError(f"{file.name} is not a .pth file.")
+    if file.suffix.lower() not in (".pth", ".json"):
+        raise FormatError(f"{file.name} is neither a .pth file nor the .json of a pretrain.")
     checked_name(file.stem.removeprefix("G_").removeprefix("D_"), what="pretrain")
     if fault := fault_of(file):
         raise FormatError(f"{file.name} {fault}.", fix="Nothing was kept. Download it again.")
+    if file.suffix.lower() == ".json":
+        sidecar.read(file)
     if target.exists() and not filecmp.cmp(file, target, shallow=False):
         raise SettingsError(f"There is another {file.name} in {target.parent.name}.", fix="Rename yours, or remove that one first.")

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from rvc.download.catalog import Asset, AssetFile, Catalog, state
+from rvc.download.sidecar import Sidecar
 from tabs import download, widgets
 from tabs.downloads import Downloads, Transfer
 from tabs.studio import Studio
@@ -156,4 +157,18 @@ def test_own_pretrains_are_listed_with_their_sample_rate(home):
     shown = download.own_pretrains_html(Studio(home))
     assert "32 kHz" in shown
     assert "G_lonely.pth" in shown
-    assert "other half is not here" in shown
+    assert "There is G_lonely.pth but no D_lonely.pth" in shown
+
+
+def test_what_the_json_beside_a_pretrain_says_is_listed_and_a_damaged_one_told(home):
+    home.custom_pretraineds.mkdir(parents=True)
+    about = Sidecar(name="a", sample_rate=32000, version="v2", pitch_guidance=True, vocoder="RefineGAN", embedder="spin",
+                    model_size="standard", hours=60, speakers=1, steps=1, epochs=1, started_from="scratch", datasets=("a",), created="",
+                    sha256={"G": "0", "D": "1"})
+    for name, text in (("a", about.text()), ("b", "{")):
+        (home.custom_pretraineds / f"{name}.json").write_text(text, encoding="utf-8")
+        for letter in "GD":
+            (home.custom_pretraineds / f"{letter}_{name}.pth").write_bytes(checkpoint())
+    shown = download.own_pretrains_html(Studio(home))
+    assert "RefineGAN, v2, spin; 60 hours of 1 speaker, started from scratch." in shown
+    assert "b.json is damaged" in shown

@@ -2,7 +2,8 @@
 
 import pytest
 
-from rvc.download.pairs import base_pairs
+from rvc.download.pairs import base_pairs, halves
+from rvc.download.sidecar import Sidecar
 from rvc.errors import DatasetError, FormatError, SettingsError, StorageError
 from tabs import pretrains, uploads
 from tests.download.files import checkpoint
@@ -69,18 +70,28 @@ def test_a_dropped_pair_is_kept_and_found_as_a_pretrain(home, tmp_path):
     pair, = base_pairs(home)
     assert (pair.sample_rate, pair.source) == (48000, "custom")
     assert pair.g_path.read_bytes() == files[0].read_bytes()
-    assert pretrains.unpaired(home) == []
+    assert halves(home) == []
+
+
+def test_the_json_of_a_pair_is_kept_beside_it(home, tmp_path):
+    about = Sidecar(name="x", sample_rate=32000, version="v2", pitch_guidance=True, vocoder="RefineGAN", embedder="spin",
+                    model_size="standard", hours=60, speakers=9, steps=1, epochs=1, started_from="scratch", datasets=("a",), created="",
+                    sha256={"G": "0", "D": "1"})
+    files = [arrived(tmp_path / "page", f"{letter}_x.pth", checkpoint(seed=seed)) for seed, letter in enumerate("GD")]
+    pretrains.add([*map(str, files), str(arrived(tmp_path / "page", "x.json", about.text().encode()))], home)
+    pair, = base_pairs(home)
+    assert pair.sidecar == about
 
 
 def test_half_a_pair_is_kept_and_told(home, tmp_path):
     pretrains.add([str(arrived(tmp_path / "page", "G_Titan.pth", checkpoint()))], home)
     assert base_pairs(home) == []
-    assert [path.name for path in pretrains.unpaired(home)] == ["G_Titan.pth"]
+    assert [half.path.name for half in halves(home)] == ["G_Titan.pth"]
 
 
 @pytest.mark.parametrize(("name", "content", "sentence"), [
     ("D_x.pth", b"<!DOCTYPE html><html>", "is a web page"), ("D_x.pth", b"", "is empty"), ("D_x.pth", b"\x89PNG....", "is no PyTorch file"),
-    ("notes.txt", b"hello", "not a .pth")])
+    ("notes.txt", b"hello", "neither a .pth"), ("x.json", b'{"name": "x"}', "x.json is damaged")])
 def test_what_is_no_pretrain_is_refused_and_nothing_is_kept(home, tmp_path, name, content, sentence):
     good = arrived(tmp_path / "page", "G_x.pth", checkpoint())
     with pytest.raises(FormatError, match=sentence):
