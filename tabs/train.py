@@ -5,6 +5,7 @@ reload, a second reader and a restarted server all see the same.
 """
 
 import html
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -15,7 +16,7 @@ from rvc.settings import from_flat
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
-from tabs import automatic, curves, epochs, make_pretrain, report_card, widgets
+from tabs import automatic, curves, epochs, make_pretrain, report_card, uploads, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices, pretrain_misfit
 from tabs.form import Choices, Form
@@ -58,7 +59,7 @@ class _Asked:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self.name = gr.Textbox(label="Name", placeholder="A name for the voice", max_lines=1, elem_id="train-name")
+        self.name = gr.Textbox("", label="Name", placeholder="A name for the voice", max_lines=1, elem_id="train-name")
         self.recordings = gr.File(label="Recordings", file_count="multiple", file_types=["audio", "video"], height=124,
                                   elem_id="train-recordings")
         with gr.Row(elem_classes="tm-small-buttons"):
@@ -83,10 +84,21 @@ class _Asked:
             form.place_rest(advanced=False)
         with gr.Accordion("Advanced", open=False, elem_id="train-advanced"):
             for section, title in SECTIONS.items():
+                if section == "fit":
+                    self.clip = self._listening(form)
                 gr.HTML(widgets.heading(title))
                 form.place_rest(advanced=True, section=section)
         assert form.complete
         return form
+
+    def _listening(self, form: Form) -> gr.UploadButton:
+        """What every save is heard and scored with; the button takes a clip from the reader's computer."""
+        gr.HTML(widgets.heading("Listening"))
+        form.place("evaluate")
+        with gr.Row():
+            form.place("audition", "audition_pitch_shift")
+        with gr.Row(elem_classes="tm-small-buttons"):
+            return gr.UploadButton("Upload a clip to listen to", file_types=["audio", "video"], size="sm", elem_id="train-clip")
 
     def showing(self, name: str, settings: TrainingSettings) -> list[Any]:
         """Updates of ``all`` that show ``settings`` under ``name``."""
@@ -219,6 +231,8 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
     asked.sample.click(sample, None, asked.all, **QUIET)
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
+    keep_clip = handler(lambda file: str(uploads.keep_clip(Path(file), studio.home)))
+    asked.clip.upload(keep_clip, [asked.clip], form.components["audition"], **QUIET)
     gr.on([asked.recordings.upload, asked.folder.upload], lambda: "", None, form.components["dataset"], **QUIET)
     gr.on([asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
           inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)

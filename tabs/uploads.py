@@ -1,15 +1,17 @@
 """Recordings that came in through the page, kept in the run they are for: nothing depends on the page's temporary files."""
 
 import filecmp
+import itertools
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from rvc.errors import DatasetError
-from rvc.paths import storage_error
+from rvc.paths import Home, storage_error
 
 FOLDER = "uploads"
+CLIPS_FOLDER = "auditions"
 
 
 def keep(files: Sequence[Path], run_folder: Path) -> Path:
@@ -35,6 +37,23 @@ def keep(files: Sequence[Path], run_folder: Path) -> Path:
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
     return folder
+
+
+def keep_clip(file: Path, home: Home) -> Path:
+    """``file``, a clip to listen to, in a folder of the outputs: the run that it is for may not be there yet.
+
+    Another clip of that name is kept too; the same one is kept once.
+    """
+    folder = home.outputs / CLIPS_FOLDER
+    names = (f"{file.stem}{f'-{number}' if number > 1 else ''}{file.suffix}" for number in itertools.count(1))
+    kept = next(path for path in map(folder.joinpath, names) if not path.exists() or filecmp.cmp(path, file, shallow=False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            link_or_copy(file, kept)
+    except OSError as error:
+        raise storage_error(kept, error) from error
+    return kept
 
 
 def _candidates(run_folder: Path):

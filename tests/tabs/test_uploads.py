@@ -105,3 +105,14 @@ def test_another_pretrain_of_that_name_is_never_written_over(home, tmp_path):
     with pytest.raises(SettingsError, match="There is another"):
         pretrains.add([str(arrived(tmp_path / "page", "G_x.pth", checkpoint(seed=2)))], home)
     assert (home.custom_pretraineds / "G_x.pth").read_bytes() == before
+
+
+def test_a_clip_to_listen_to_is_kept_once_and_beside_others_of_its_name(home, tmp_path):
+    first, other = tmp_path / "a" / "song.wav", tmp_path / "b" / "song.wav"
+    for file, content in ((first, b"one"), (other, b"two")):
+        file.parent.mkdir()
+        file.write_bytes(content)
+    kept = [uploads.keep_clip(file, home) for file in (first, other, first)]
+    assert [path.name for path in kept] == ["song.wav", "song-2.wav", "song.wav"]
+    assert [path.read_bytes() for path in kept] == [b"one", b"two", b"one"]
+    assert all(path.is_relative_to(home.outputs) for path in kept)
