@@ -30,7 +30,7 @@ def read(base: Base, wanted: Network) -> Snapshot:
     refuse_unfit(base, wanted)
     _refuse_changed(base)
     try:
-        return Snapshot(0, checkpoint.read(base.g_path), checkpoint.read(base.d_path), {})
+        return Snapshot(0, checkpoint.read(base.g_path), checkpoint.read(base.d_path), {}, base.title)
     except FormatError as error:
         _refuse_removed(base)
         raise error

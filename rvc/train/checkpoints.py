@@ -16,12 +16,13 @@ from rvc.train.run import TrainingRun
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The three files of one checkpoint, read but not yet applied."""
+    """The three files of one checkpoint, read but not yet applied. ``title`` is what a base is called in sentences."""
 
     step: int
     generator: dict[str, Any]
     discriminator: dict[str, Any]
     state: dict[str, Any]
+    title: str = ""
 
 
 def save(run: TrainingRun, snapshot: Snapshot) -> Iterator[Event]:

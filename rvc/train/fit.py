@@ -92,7 +92,7 @@ class Fit:
                 yield Note(message="The EMA begins with the weights of this checkpoint, which has none.")
         elif base:
             reports = state.load_weights(base.generator, base.discriminator)
-            yield Note(message=f"Started from the pretrain {self.run.resolved.base_model}: " + _loaded(reports))
+            yield Note(message=f"Started from {base.title}: " + _loaded(reports))
         else:
             yield Note(level="warning", message="Started from scratch, without a pretrain: a usable voice needs hours of speech.")
 

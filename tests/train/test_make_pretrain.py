@@ -94,7 +94,7 @@ def test_a_new_run_starts_from_it(run, home, tiny_run):
 
 def test_a_new_run_starts_from_the_run_itself(run, home, tiny_run):
     items = fit(tiny_run("tuned", base_model="run:demo", epochs=1, batch_size=4))
-    assert any(isinstance(one, Note) and "Started from" in one.message and "run:demo" in one.message for one in items)
+    assert any(isinstance(one, Note) and one.message.startswith("Started from the run 'demo' at step 2: loaded") for one in items)
 
 
 def test_what_does_not_fit_it_is_refused_before_a_run_is_made(run, home, tiny_run):
