@@ -13,7 +13,7 @@ from rvc.train.fit import Fit
 from rvc.train.run import TrainingRun
 from rvc.train.stages import Plan
 from tests.browser.conftest import Server, Watch, opened, samples_of
-from tests.sounds import write_dataset
+from tests.sounds import singing, write_dataset
 from tests.train.conftest import make_run
 from tests.train.listening import hold_out
 
@@ -63,6 +63,16 @@ def test_the_table_shows_every_save_with_its_scores_the_newest_first(visit, run)
     assert cells[:2] == ["3", str(run.checkpoint_steps()[-1])]
     assert re.fullmatch(r"\d\.\d{3}", cells[2])
     expect(visit.locator("#epochs-table")).to_contain_text("not necessarily a better voice")
+
+
+def test_a_clip_to_listen_to_is_uploaded_and_kept(visit, server: Server, tmp_path):
+    soundfile.write(tmp_path / "mein Lied.wav", singing(0.6), 24_000)
+    visit.get_by_role("button", name="Advanced").locator("visible=true").click()
+    with visit.expect_file_chooser() as chooser:
+        visit.locator("#train-clip").click()
+    chooser.value.set_files(tmp_path / "mein Lied.wav")
+    expect(visit.locator("#train-audition input, #train-audition textarea").first).to_have_value(re.compile(r"auditions.mein Lied\.wav$"))
+    assert (server.home.outputs / "auditions" / "mein Lied.wav").exists()
 
 
 def test_an_epoch_is_played(visit):
