@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from rvc import gpus
 from rvc.embedders import registry as embedders
-from rvc.errors import DatasetError, RunBusyError, RunError
+from rvc.errors import AudioError, DatasetError, RunBusyError, RunError
 from rvc.events import EventLog
 from rvc.f0 import registry as f0
 from rvc.paths import Home, checked_name, write_text_whole
@@ -105,6 +105,7 @@ class TrainingRun:
             run = replace(run, resolved=run.resolved.keeping(before.resolved, settings), created=before.created)
             if before.checkpoint_steps():
                 _refuse_other_network(before, run)
+        run._refuse_missing_audition()
         folder.mkdir(parents=True, exist_ok=True)
         run.write()
         return run
@@ -132,6 +133,12 @@ class TrainingRun:
         manifest = {"format": FORMAT, "name": self.name, "created": self.created,
                     "settings": self.settings.model_dump(), "resolved": asdict(self.resolved)}
         write_text_whole(self.folder / "run.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+    def _refuse_missing_audition(self) -> None:
+        """Told now and not after hours of preparation. A run that has listened to its clip already does not need the file."""
+        clip = self.settings.fit.audition
+        if clip and not Path(clip).exists() and not (self.eval / "audition.npz").exists():
+            raise AudioError(f"The clip to listen to, {clip}, does not exist.", fix="Choose another one, or none.")
 
     # -- what is where -----------------------------------------------------------------------------------------------------
 

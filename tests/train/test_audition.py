@@ -157,12 +157,21 @@ def short(path) -> None:
     (short, "lasts 0.20 seconds"),
 ])
 def test_a_clip_of_the_users_choice_without_a_sound_is_refused_in_a_sentence(tiny_run, tmp_path, listening, make, sentence):
+    (tmp_path / "clip.wav").touch()
+    run = tiny_run(audition=str(tmp_path / "clip.wav"))
+    (tmp_path / "clip.wav").unlink()
     make(tmp_path / "clip.wav")
     with pytest.raises(AudioError, match=sentence) as raised:
-        audition_of(tiny_run(audition=str(tmp_path / "clip.wav")))
+        audition_of(run)
     assert "clip to listen to" in raised.value.message
     assert raised.value.fix
     assert listening.asked == []
+
+
+def test_a_clip_that_does_not_exist_is_refused_before_there_is_a_run(tiny_run, home, tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav, does not exist"):
+        tiny_run("never", audition=str(tmp_path / "gone.wav"))
+    assert not (home.logs / "never").exists()
 
 
 # -- spoken ------------------------------------------------------------------------------------------------------------------
