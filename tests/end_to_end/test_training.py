@@ -76,3 +76,24 @@ def test_a_detached_training_stops_politely_and_resumes(shell, dataset):
     resumed = shell.json("train", "long", "--epochs", str(stopped["epoch"]))
     assert resumed["status"] == "finished"
     assert "Resumed from step" in (folder / "worker.log").read_text()
+
+
+def test_a_run_becomes_a_pretrain_another_starts_from_it_and_goes_on_from_an_earlier_step(shell, trained, dataset):
+    made = shell.json("pretrain", "demo", "--name", "demo base")
+    assert "from scratch" in made["warnings"][0]
+    assert made["about"]["steps"] == trained["step"]
+    assert [(one["name"], one["embedder"], one["model_size"]) for one in shell.json("pretrains")] == [("demo base", "builtin", "tiny")]
+    begin = ["train", "tuned", "--dataset", dataset, "--base-model", "demo base", "--epochs", "2", "--save-every-epochs", "1", *TINY]
+    refused = shell(*begin, "--no-pitch-guidance")
+    assert (refused.returncode, "was trained with pitch guidance (this run: without)" in refused.stderr) == (2, True)
+
+    tuned = shell.json(*begin)
+    folder = shell.home.logs / "tuned"
+    assert "Started from the pretrain demo base: loaded" in (folder / "worker.log").read_text()
+    first, last = TrainingRun.open(folder).checkpoint_steps()
+    weights = (folder / f"G_{last}.pth").read_bytes()
+    again = shell.json("resume", "tuned", "--from-step", str(first))
+    assert (again["status"], again["step"]) == ("finished", tuned["step"])
+    assert (folder / "earlier_1" / f"G_{last}.pth").read_bytes() == weights
+    assert TrainingRun.open(folder).checkpoint_steps() == [first, last]
+    assert f"Resumed from step {first}" in (folder / "worker.log").read_text()
