@@ -154,9 +154,19 @@ def test_a_pretrain_is_downloaded_found_in_train_and_own_ones_are_dropped_in(pag
 
     page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="More settings").locator("visible=true").click()
-    page.locator("#train-base_model input").click()
-    expect(page.get_by_role("option", name=re.compile("v2-f0-40k · 40 kHz"))).to_be_visible()
-    expect(page.get_by_role("option", name=re.compile("Mine_48k · 48 kHz"))).to_be_visible()
+    chosen = page.locator("#train-base_model input")
+    chosen.click()  # at 40 kHz and with the built-in embedder neither fits
+    expect(page.get_by_role("option", name="None, from scratch")).to_be_visible()
+    expect(page.get_by_role("option", name=re.compile("v2-f0-40k|Mine_48k"))).to_have_count(0)
+    page.keyboard.press("Escape")
+    page.locator("#train-sample_rate").get_by_text("48 kHz").click()
+    expect(page.locator("#train-banner")).to_contain_text("understand contentvec only")
+    chosen.click()
+    page.get_by_role("option", name=re.compile("Mine_48k · 48 kHz")).click()
+    expect(chosen).to_have_value(re.compile("Mine_48k"))
+    page.locator("#train-sample_rate").get_by_text("40 kHz").click()
+    expect_toast(page, "is for 48000 Hz (this run: 40000 Hz). The pretrain is chosen automatically again.")
+    expect(chosen).to_have_value("Automatic")
     watch.check()
 
 
