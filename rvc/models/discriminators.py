@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, pad
+from torch.nn.functional import conv1d, leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.errors import FormatError
@@ -33,6 +33,9 @@ _KINDS = {
 }
 
 
+_LONG_COLUMNS = 3  # the period up to which the columns of a training slice are long
+
+
 @dataclass(frozen=True)
 class DiscriminatorOutput:
     """One critic's opinion: ``score`` (B, ·), near 1 for what it takes for real, and its layers' outputs, the last one included."""
@@ -50,17 +53,27 @@ class Critic(nn.Module):
         self.conv_post = weight_norm(conv_post)
 
     def forward(self, audio: Tensor) -> DiscriminatorOutput:
-        x = self.seen(audio)
+        x = self.laid_out(self.seen(audio))
         feature_maps = []
         for conv in self.convs:
-            x = leaky_relu(conv(x), LEAKY_SLOPE)
-            feature_maps.append(x)
-        x = self.conv_post(x)
-        return DiscriminatorOutput(x.flatten(1), [*feature_maps, x])
+            x = leaky_relu(self.convolved(conv, x), LEAKY_SLOPE)
+            feature_maps.append(self.restored(x))
+        last = self.restored(self.convolved(self.conv_post, x))
+        return DiscriminatorOutput(last.flatten(1), [*feature_maps, last])
 
     def seen(self, audio: Tensor) -> Tensor:
-        """What the first convolution gets of (B, 1, N)."""
+        """What the first convolution is about, of (B, 1, N)."""
         return audio
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """``x`` as the convolutions compute it fastest; ``convolved`` knows that layout and ``restored`` undoes it."""
+        return x
+
+    def convolved(self, conv: nn.Module, x: Tensor) -> Tensor:
+        return conv(x)
+
+    def restored(self, x: Tensor) -> Tensor:
+        return x
 
 
 class ScaleCritic(Critic):
@@ -94,6 +107,23 @@ class PeriodCritic(Critic):
         if missing:
             audio = pad(audio, (0, missing), "reflect")
         return audio.unflatten(-1, (-1, self.period))  # (B, 1, N/P, P)
+
+    def laid_out(self, x: Tensor) -> Tensor:
+        """On the CPU, where that is faster, the columns side by side: (B·P, C, T).
+
+        One-dimensional convolutions take three quarters of the time of narrow two-dimensional ones there; their gradients take less
+        time only while the columns are long (full size, AVX2).
+        """
+        faster = x.device.type == "cpu" and (self.period <= _LONG_COLUMNS or not torch.is_grad_enabled())
+        return x.permute(0, 3, 1, 2).flatten(0, 1) if faster else x
+
+    def convolved(self, conv: nn.Module, x: Tensor) -> Tensor:
+        if x.dim() == 4:
+            return conv(x)
+        return conv1d(x, conv.weight.squeeze(-1), conv.bias, conv.stride[0], conv.padding[0])
+
+    def restored(self, x: Tensor) -> Tensor:
+        return x if x.dim() == 4 else x.unflatten(0, (-1, self.period)).permute(0, 2, 3, 1)
 
 
 class ResolutionCritic(Critic):

@@ -186,7 +186,7 @@ class Stepper:
 
     def _mel_loss(self, made: Pass) -> torch.Tensor:
         config, weight = self.state.config, self._fit.mel_weight
-        if config.vocoder == "RefineGAN":
+        if config.multiscale_mel:
             return losses.multiscale_mel_loss(made.real, made.output.audio, sample_rate=config.sample_rate,
                                               weight=weight * MULTISCALE_SHARE)
         with torch.no_grad():
