@@ -67,13 +67,11 @@ class Pair:
 
     def __init__(self, home: Home, name: str, device: torch.device, precision: Precision, *, size: str, rate: int, batch: int,
                  compile: bool = False) -> None:
-        self.run = made_run(home, name, size=size, sample_rate=rate, batch_size=batch)
+        self.run = made_run(home, name, size=size, sample_rate=rate, batch_size=batch, compile=compile)
         config = config_for("v2", rate, size=size)
         self.device, self.batch = device, batch
         self.clips = list(ClipList.read(self.run.filelist))
         ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, tiny=size == "tiny", needs_scaler=False) for _ in "ab")
-        if compile:
-            ours.compile()
         for state in (ours, plain):
             state.set_rates(total_steps=10**6)
         cache = device if device.type == "cuda" else None
@@ -139,10 +137,11 @@ def checked(home: Home) -> float:
     return worst
 
 
-def made_run(home: Home, name: str, *, size: str, sample_rate: int, batch_size: int) -> TrainingRun:
+def made_run(home: Home, name: str, *, size: str, **settings) -> TrainingRun:
     """A run folder as the extract stage leaves it: tones that glide, and noise for content."""
-    asked = {"dataset": str(home.root), "sample_rate": sample_rate, "model_size": size, "embedder": "builtin", "f0_method": "swift",
-             "base_model": "scratch", "batch_size": batch_size}
+    asked = {"dataset": str(home.root), "model_size": size, "embedder": "builtin", "f0_method": "swift",
+             "base_model": "scratch", **settings}
+    sample_rate = asked["sample_rate"]
     run = TrainingRun.create(home, name, from_flat(TrainingSettings, asked))
     random = np.random.default_rng(0)
     for folder in (run.clips, run.f0, run.features):

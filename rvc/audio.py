@@ -19,8 +19,8 @@ from scipy import signal
 from rvc.audio_writer import FORMATS, AudioWriter, written_rate
 from rvc.errors import AudioError
 
-__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "as_recorded", "blocks", "high_pass_sections", "load", "probe", "quick_seconds",
-           "resampled_blocks", "save", "written_rate"]
+__all__ = ["EXTENSIONS", "FORMATS", "Audio", "AudioInfo", "AudioWriter", "as_recorded", "blocks", "high_pass_sections", "load", "probe",
+           "quick_seconds", "resampled_blocks", "save", "written_rate"]
 
 EXTENSIONS = frozenset(
     [".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".alac", ".wma", ".aiff", ".aif", ".webm", ".ac3",

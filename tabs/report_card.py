@@ -32,11 +32,12 @@ class View:
             self.use_batch = gr.Button(visible=False, size="sm", elem_id="train-use-batch")
             self.use_rate = gr.Button(visible=False, size="sm", elem_id="train-use-rate")
         self.suggested = gr.State((None, None))  # batch size, sample rate
-        self.all = [self.look, self.card, self.use_batch, self.use_rate, self.suggested]
+        self.seconds = gr.State(0.0)  # of usable speech; 0 before anybody looked
+        self.all = [self.look, self.card, self.use_batch, self.use_rate, self.suggested, self.seconds]
 
     def saying(self, text: str, *, going: bool = False) -> list[Any]:
         """Updates of ``all`` without a card."""
-        return [gr.update(interactive=not going), text, gr.update(visible=False), gr.update(visible=False), (None, None)]
+        return [gr.update(interactive=not going), text, gr.update(visible=False), gr.update(visible=False), (None, None), 0.0]
 
     def showing(self, card: "ReportCard") -> list[Any]:
         """Updates of ``all``: the card, and its suggestions as buttons."""
@@ -44,7 +45,7 @@ class View:
         return [gr.update(interactive=True), card_html(card),
                 gr.update(visible=bool(card.clips), value=f"Use batch size {card.suggested_batch_size}"),
                 gr.update(visible=bool(rate), value=f"Use {rate / 1000:g} kHz" if rate else ""),
-                (card.suggested_batch_size, rate)]
+                (card.suggested_batch_size, rate), 60 * card.usable_minutes]
 
 
 def wire(studio: Studio, view: View, form: Form, recordings: gr.File) -> None:

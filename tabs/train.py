@@ -13,6 +13,7 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RvcError
 from rvc.settings import from_flat
+from rvc.train import disk
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
@@ -31,7 +32,7 @@ SAMPLE_NAME = "sample"
 SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
 # Fields that decide which pretrains fit, and others that change what the banner says.
 NETWORK = ("sample_rate", "embedder", "version", "pitch_guidance", "vocoder", "model_size")
-DECIDING = ("f0_method", "base_model", "batch_size", "gpus")
+DECIDING = ("f0_method", "base_model", "batch_size", "gpus", "epochs", "save_every_epochs")
 
 
 def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
@@ -104,13 +105,15 @@ class _Asked:
         """Updates of ``all`` that show ``settings`` under ``name``."""
         return [name, None, *self.form.updates(settings), self.said(name, settings)]
 
-    def said(self, name: str, settings: TrainingSettings) -> str:
-        """The banner: what *auto* comes to, or what stands against these settings."""
+    def said(self, name: str, settings: TrainingSettings, dataset_seconds: float = 0.0) -> str:
+        """The banner: what *auto* comes to and, of recordings that were looked at, the disk they need; or what stands against it."""
         try:
             resolved = self._studio.resolved(name, settings)
         except RvcError as error:
             return widgets.note(sentence(error), "bad")
-        return widgets.notes("Chosen automatically", automatic.sentences(settings, resolved))
+        chosen = widgets.notes("Chosen automatically", automatic.sentences(settings, resolved))
+        need = [disk.need_sentence(settings, dataset_seconds, self._studio.home.logs)] if dataset_seconds else []
+        return chosen + widgets.notes("Needed", need)
 
     def fitting(self, name: str, settings: TrainingSettings) -> Any:
         """The pretrains that fit ``settings``. One that was chosen and is known not to fit is given up for the automatic choice, aloud."""
@@ -212,17 +215,17 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
         return asked.showing(SAMPLE_NAME, from_flat(TrainingSettings, SAMPLE_SETTINGS))
 
     @handler
-    def said(name: str, **values: Any) -> str:
+    def said(name: str, dataset_seconds: float, **values: Any) -> str:
         try:
-            return asked.said(name, from_flat(TrainingSettings, values))
+            return asked.said(name, from_flat(TrainingSettings, values), dataset_seconds)
         except RvcError as error:
             return widgets.note(sentence(error), "bad")
 
     @handler
-    def fitting(name: str, **values: Any) -> list[Any]:
+    def fitting(name: str, dataset_seconds: float, **values: Any) -> list[Any]:
         try:
             settings = from_flat(TrainingSettings, values)
-            return [asked.said(name, settings), asked.fitting(name, settings)]
+            return [asked.said(name, settings, dataset_seconds), asked.fitting(name, settings)]
         except RvcError as error:
             return [widgets.note(sentence(error), "bad"), gr.skip()]
 
@@ -234,10 +237,12 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
     keep_clip = handler(lambda file: str(uploads.keep_clip(Path(file), studio.home)))
     asked.clip.upload(keep_clip, [asked.clip], form.components["audition"], **QUIET)
     gr.on([asked.recordings.upload, asked.folder.upload], lambda: "", None, form.components["dataset"], **QUIET)
-    gr.on([asked.name.blur, *(form.components[name].change for name in DECIDING)], said, [asked.name], asked.banner,
+    gr.on([asked.name.blur, asked.report.seconds.change, *(form.components[name].change for name in DECIDING)], said,
+          [asked.name, asked.report.seconds], asked.banner,
           inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
-    gr.on([tab.select, live.pretrain.said.change, *(form.components[name].change for name in NETWORK)], fitting, [asked.name],
-          [asked.banner, form.components["base_model"]], inputs_kwargs=form.components, trigger_mode="always_last", **QUIET)
+    gr.on([tab.select, live.pretrain.said.change, *(form.components[name].change for name in NETWORK)], fitting,
+          [asked.name, asked.report.seconds], [asked.banner, form.components["base_model"]], inputs_kwargs=form.components,
+          trigger_mode="always_last", **QUIET)
 
 
 def _wire_live(studio: Studio, asked: _Asked, live: _Live, last_run: gr.BrowserState) -> None:

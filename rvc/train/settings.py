@@ -56,7 +56,8 @@ class FitSettings(Settings):
     save_every_epochs: int = option(10, low=1, high=10_000, help="Save a checkpoint and a voice to listen to this often.")
     keep_checkpoints: int = option(2, low=2, high=1000, advanced=True, help="How many resumable checkpoints are kept, the newest ones.")
     keep_every_epochs: int = option(
-        0, low=0, high=10_000, advanced=True, help="Also keep for good the checkpoint of every so many epochs. 0 keeps only the newest.")
+        0, low=0, high=10_000, advanced=True,
+        help="Of the saved epochs, also keep for good every one that is a multiple of this. 0 keeps only the newest.")
     export_every_save: bool = option(True, advanced=True, help="Export a voice at every save, not only at the end.")
     evaluate: bool = option(True, label="Score every save", advanced=True, help="At every save, score the recordings that were held out.")
     audition: str = option(
@@ -64,9 +65,11 @@ class FitSettings(Settings):
         help="A recording that every saved epoch is converted from, to compare them by ear. Empty: one of the held-out clips.")
     audition_pitch_shift: int = option(
         0, low=-24, high=24, step=1, label="Pitch of that clip", advanced=True, help="Semitones added to its pitch.")
-    learning_rate: float = option(1e-4, low=1e-7, high=1e-1, advanced=True, help="Initial learning rate of the generator.")
-    discriminator_learning_rate: float = option(
-        0.0, low=0.0, high=1e-1, advanced=True, help="Initial learning rate of the discriminator. 0 takes the generator's.")
+    learning_rate: float = option(
+        1e-4, low=1e-7, high=1e-1, label="Learning rate of G", advanced=True, help="Initial learning rate of the generator.")
+    learning_rate_d: float = option(
+        0.0, low=0.0, high=1e-1, label="Learning rate of D", advanced=True,
+        help="Initial learning rate of the discriminator. 0 takes the generator's.")
     schedule: Literal["exponential", "cosine", "linear", "constant"] = option(
         "exponential", label="Learning rate schedule", advanced=True,
         help="exponential: multiplied by the decay after each epoch, as RVC does. cosine, linear: down to zero at the last step.")
@@ -99,7 +102,7 @@ class FitSettings(Settings):
     cache_on_device: bool = option(
         True, label="Keep the data on the GPU", advanced=True, help="Keep all clips in the GPU's memory when half of it holds them.")
     compile: bool = option(
-        False, label="torch.compile", advanced=True, help="Compile the networks before the first step: minutes once, faster steps after.")
+        False, label="torch.compile", advanced=True, help="Compile the discriminator: minutes at the first step, less time at the others.")
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -115,7 +118,7 @@ class FitSettings(Settings):
 
     @property
     def rate_of_discriminator(self) -> float:
-        return self.discriminator_learning_rate or self.learning_rate
+        return self.learning_rate_d or self.learning_rate
 
     @model_validator(mode="after")
     def _divides(self) -> "FitSettings":

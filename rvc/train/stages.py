@@ -18,7 +18,7 @@ from rvc.export import VoiceFacts, voice_from_checkpoint
 from rvc.f0 import registry as f0
 from rvc.index.build import build
 from rvc.paths import Home
-from rvc.train import base_weights, bases
+from rvc.train import base_weights, bases, disk
 from rvc.train.aside import put_aside
 from rvc.train.clips import ClipList
 from rvc.train.extract import ExtractFolders, Extractor, ExtractReport
@@ -59,6 +59,7 @@ def run_stages(run: TrainingRun, home: Home, stop: Stop) -> Iterator[Event]:
     if not _dataset_there(run):
         yield Note(level="warning", message=f"The dataset {run.settings.data.dataset} is not there any more; going on with its clips.")
     _refuse_unfit_base(run, home)
+    disk.check(run.folder, disk.estimate(run.settings, 0.0))  # not even a checkpoint fits: refused before the data is prepared
     plan = Plan.of(run)
     for name, work, outputs in (
         ("preprocess", _preprocess, [run.clips, run.clips_16k]),
@@ -135,6 +136,8 @@ def _fit(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[Event
         yield Note(level="warning", message="The data changed, so the fit begins anew. Its earlier checkpoints and voices are in "
                                             f"{aside.name}.")
     run.record("fit_data", plan.extract, {})
+    if warning := disk.check(run.folder, disk.estimate(run.settings, ClipList.read(run.filelist).seconds)):
+        yield Note(level="warning", message=warning)
     several = len(run.settings.fit.devices) > 1
     for item in (RankedFit(run, stop) if several else Fit(run, home, stop)).events():
         if not isinstance(item, FitReport):

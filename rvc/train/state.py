@@ -61,11 +61,6 @@ class TrainingState:
         """In words, for the voice file."""
         return f"mean of the trained ones (EMA {self.fit.ema_decay:g})" if self.ema else "as trained"
 
-    def compile(self) -> None:
-        """By torch.compile, at the first step: what is computed with fixed shapes, the vocoder and the discriminator."""
-        self.synthesizer.dec.compile()
-        self.discriminator.compile()
-
     def set_rates(self, total_steps: int) -> None:
         """The learning rates of the coming step."""
         now = factor(self.fit, Moment(self.step, self.epoch, total_steps))

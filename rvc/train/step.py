@@ -70,6 +70,8 @@ class Stepper:
         self.state, self._fit, self._device, self._precision, self._ranks = state, state.fit, device, precision, ranks
         share = max(1, self._fit.batch_size // ranks.count)
         self._size = -(-share // min(self._fit.accumulate, share))
+        # What it sees has one shape; the generator's clips have many, and its voices are listened to in between.
+        self._judge = torch.compile(state.discriminator) if self._fit.compile else state.discriminator
         self._waits = device.type != "cuda"  # elsewhere numbers are there at once
         self._kept: Pass | None = None
         self._broken = torch.zeros((), device=device)  # 1 once a loss was not finite: from then on no weight is touched
@@ -121,10 +123,12 @@ class Stepper:
             for part in work.parts(self._size):
                 for tag, value in learn(part, len(work) <= self._size).items():
                     summed[tag] = summed.get(tag, 0) + value.detach().float()
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            return {}, True
+        except RuntimeError as error:
+            if _is_out_of_memory(error):
+                return {}, True
+            if self._fit.compile:
+                _refuse_failed_compiler(error)
+            raise
         return summed, False
 
     def _sum_over_ranks(self, network: torch.nn.Module, summed: dict[str, torch.Tensor]) -> None:
@@ -154,7 +158,7 @@ class Stepper:
             made = self._pass(part)
         self._kept = made if only else None
         with self._autocast():
-            opinions = self.state.discriminator(torch.cat([made.real, made.output.audio.detach()]))
+            opinions = self._judge(torch.cat([made.real, made.output.audio.detach()]))
         scores = [one.score.chunk(2) for one in opinions]
         loss = losses.discriminator_losses([real for real, _ in scores], [fake for _, fake in scores])
         share = len(part) / part.n_clips
@@ -166,8 +170,8 @@ class Stepper:
         output, share = made.output, len(part) / part.n_clips
         with self._autocast():
             with torch.no_grad():
-                real = self.state.discriminator(made.real)
-            fake = self.state.discriminator(output.audio)
+                real = self._judge(made.real)
+            fake = self._judge(output.audio)
         loss = losses.GeneratorLosses.of(
             adversarial=share * losses.adversarial_loss([one.score for one in fake]),
             feature_matching=share * losses.feature_matching_loss([one.feature_maps for one in real], [one.feature_maps for one in fake]),
@@ -272,6 +276,15 @@ class frozen:
     def __exit__(self, *_: object) -> None:
         for parameter in self._parameters:
             parameter.requires_grad_(True)
+
+
+def _refuse_failed_compiler(error: RuntimeError) -> None:
+    """torch.compile needs a C++ compiler, or Triton for a GPU; what it says without one is a page long."""
+    from torch._dynamo.exc import TorchDynamoException  # the compiler takes a second to import
+
+    if isinstance(error, TorchDynamoException):
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrainingError(f"torch.compile failed: {first}", fix="Train without --compile.") from error
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

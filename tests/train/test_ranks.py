@@ -105,7 +105,8 @@ def test_torchrun_by_hand_writes_the_log_of_the_run(tiny_run):
     """As across machines: nobody but torchrun starts the processes."""
     run = tiny_run(epochs=1)
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "rvc.train.rank",
-                           str(run.folder)], cwd=PROJECT, env={**os.environ, "USE_LIBUV": "0"}, capture_output=True, text=True, timeout=240, check=False)
+                           str(run.folder)], cwd=PROJECT, env={**os.environ, "USE_LIBUV": "0"}, capture_output=True, text=True,
+                          timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     events = run.events.read()[0]
     assert isinstance(events[0], Started)
@@ -120,5 +121,6 @@ def test_one_device_needs_no_torch_distributed(tiny_run):
             "from rvc.train.stages import run_stages; from rvc.train.fit import Fit\n"
             "run = TrainingRun.open(Path(sys.argv[1])); list(Fit(run, Home(run.folder.parent.parent), lambda: False).events())\n"
             "print(json.dumps([name for name in sys.modules if name.startswith('rvc.train.distributed')]))")
-    done = subprocess.run([sys.executable, "-c", code, str(run.folder)], cwd=PROJECT, capture_output=True, text=True, timeout=240, check=True)
+    done = subprocess.run([sys.executable, "-c", code, str(run.folder)], cwd=PROJECT, capture_output=True, text=True, timeout=240,
+                          check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []

@@ -17,7 +17,8 @@ def test_exponential_is_the_decay_to_the_power_of_the_epoch(epoch):
     assert at(12_345, epoch=epoch, lr_decay=0.999) == pytest.approx(0.999**epoch)
 
 
-@pytest.mark.parametrize(("step", "expected"), [(0, 1.0), (250, 0.5 * (1 + math.sqrt(0.5))), (500, 0.5), (999, 0.0), (1000, 0.0), (5000, 0.0)])
+@pytest.mark.parametrize(("step", "expected"), [
+    (0, 1.0), (250, 0.5 * (1 + math.sqrt(0.5))), (500, 0.5), (999, 0.0), (1000, 0.0), (5000, 0.0)])
 def test_cosine_goes_from_one_to_zero_over_the_run(step, expected):
     assert at(step, schedule="cosine") == pytest.approx(expected, abs=3e-6)
 

@@ -11,7 +11,7 @@ from rvc.errors import TrainingError
 from rvc.models.config import config_for
 from rvc.train.clips import ClipList, ClipSampler
 from rvc.train.dataset import ClipDataset, Part, parts
-from rvc.train.ranks import Ranks
+from rvc.train.ranks import ALONE, Ranks
 from rvc.train.state import TrainingState
 from rvc.train.step import Stepper
 
@@ -35,7 +35,7 @@ def prepared(tiny_run):
     return made
 
 
-def stepped(state: TrainingState, work: Part, steps: int = 2, ranks: Ranks = Ranks()) -> list[dict[str, float]]:
+def stepped(state: TrainingState, work: Part, steps: int = 2, ranks: Ranks = ALONE) -> list[dict[str, float]]:
     stepper = Stepper(state, CPU, FP32, ranks)
     return [stepper.step(work).by_tag() for _ in range(steps)]
 
@@ -111,6 +111,19 @@ def test_another_failure_is_not_taken_for_a_lack_of_memory(prepared, monkeypatch
     monkeypatch.setattr(state.discriminator, "forward", broken)
     with pytest.raises(RuntimeError, match="does not match"):
         stepped(state, work)
+
+
+def test_a_compiler_that_is_not_there_is_a_sentence(prepared, monkeypatch):
+    from torch._inductor import config as inductor
+
+    monkeypatch.setattr(inductor.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(inductor, "force_disable_caches", True)
+    state, work = prepared(compile=True)
+    state.discriminator.discriminators = state.discriminator.discriminators[:1]  # to trace all nine takes a while
+    with pytest.raises(TrainingError, match=r"torch\.compile failed") as failed:
+        stepped(state, work)
+    assert "--compile" in failed.value.fix
+    assert state.step == 0
 
 
 class RecordedRanks(Ranks):
