@@ -29,7 +29,14 @@ LOG_LINES = 80
 # What the sample material is filled in with: a voice that is done in minutes without a GPU, to see how everything goes.
 SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
 SAMPLE_NAME = "sample"
-SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Training", "index": "Index"}
+SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Losses, seed and device", "index": "Index"}
+# The knobs of the fit that belong together, two side by side. Others come under the section's own heading.
+GROUPS = {
+    "What is kept": (("keep_checkpoints", "keep_every_epochs"), ("export_every_save",)),
+    "Learning rate": (("learning_rate", "learning_rate_d"), ("schedule",), ("lr_decay", "warmup_steps")),
+    "Steadiness": (("clip_generator", "clip_discriminator"), ("ema_decay",)),
+    "Memory and speed": (("accumulate",), ("activation_checkpointing",), ("cache_on_device",), ("compile",), ("gpus", "precision")),
+}
 # Fields that decide which pretrains fit, and others that change what the banner says.
 NETWORK = ("sample_rate", "embedder", "version", "pitch_guidance", "vocoder", "model_size")
 DECIDING = ("f0_method", "base_model", "batch_size", "gpus", "epochs", "save_every_epochs")
@@ -87,6 +94,7 @@ class _Asked:
             for section, title in SECTIONS.items():
                 if section == "fit":
                     self.clip = self._listening(form)
+                    _grouped(form)
                 gr.HTML(widgets.heading(title))
                 form.place_rest(advanced=True, section=section)
         assert form.complete
@@ -134,6 +142,14 @@ class _Asked:
     def _open_choices(self) -> dict[str, Choices]:
         home = self._studio.home
         return {"embedder": embedder_choices(home), "f0_method": detector_choices(home), "gpus": gpu_choices()}
+
+
+def _grouped(form: Form) -> None:
+    for title, rows in GROUPS.items():
+        gr.HTML(widgets.heading(title))
+        for names in rows:
+            with gr.Row():
+                form.place(*names)
 
 
 class _Live:

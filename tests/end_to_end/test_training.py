@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import soundfile
 
 from rvc import jobs
-from rvc.events import Stage
+from rvc.events import Note, Stage
 from rvc.paths import PROJECT
 from rvc.train.run import TrainingRun
+from rvc.voices import VoiceModel
 from tests.end_to_end.conftest import TINY, wait_for
-from tests.sounds import write_dataset
+from tests.sounds import singing, write_dataset
 
 
 def statuses(run: TrainingRun, start: int = 0) -> dict[str, str]:
@@ -55,6 +59,29 @@ def test_another_dataset_redoes_everything_and_keeps_the_earlier_voices(shell, t
     assert set(statuses(run, start).values()) == {"finished"}
     assert (run.folder / "earlier_1" / voice).exists()
     assert any("data changed" in one for one in again["warnings"])
+
+
+def test_two_speakers_are_trained_together_by_two_processes_and_asked_for_by_name(shell, tmp_path):
+    for i, name in enumerate(("Bob", "Ada")):
+        soundfile.write(_made(tmp_path / "duo" / name) / "take.wav", singing(5.0, low_hz=110.0 * (i + 1), seed=i), 24_000)
+    about = shell.json("train", "duo", "--dataset", tmp_path / "duo", "--epochs", "2", "--gpus", "cpu,cpu", *TINY)
+    assert (about["status"], about["epoch"]) == ("finished", 2)
+    run = TrainingRun.open(shell.home.logs / "duo")
+    said = " ".join(event.message for event in run.events.read()[0] if isinstance(event, Note))
+    assert "2 processes together, batch 4 = 2 x 2" in said
+    assert VoiceModel.read(run.voices()[-1]).speakers == {0: "Ada", 1: "Bob"}
+    spoken = shell.json("convert", tmp_path / "duo" / "Ada" / "take.wav", "-o", tmp_path / "out.wav", "--voice", "duo", "--speaker", "bob",
+                        "--device", "cpu")
+    assert spoken["results"][0]["speaker_id"] == 1
+    unknown = shell("convert", tmp_path / "duo" / "Ada" / "take.wav", "-o", tmp_path / "no.wav", "--voice", "duo", "--speaker", "Adda")
+    assert unknown.returncode == 2
+    assert "'Ada'" in unknown.stderr
+    assert not (tmp_path / "no.wav").exists()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
 
 
 def test_a_detached_training_stops_politely_and_resumes(shell, dataset):

@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+import torch
 
 from rvc import jobs
 from rvc.events import Metrics, Started
@@ -16,7 +17,17 @@ from rvc.train.run import TrainingRun
 from tests.end_to_end.conftest import TINY, wait_for
 
 
-def test_a_worker_that_is_killed_has_died_and_loses_nothing_that_was_saved(shell, dataset):
+def weights(run: TrainingRun, step: int) -> dict[str, torch.Tensor]:
+    """Of both networks, with the moments of their optimizers."""
+    found = {}
+    for kind in ("G", "D"):
+        content = torch.load(run.checkpoint(kind, step), weights_only=True)
+        found |= {f"{kind}.{name}": one for name, one in content["model"].items()}
+        found |= {f"{kind}.{i}.{name}": one for i, state in content["optimizer"]["state"].items() for name, one in state.items()}
+    return found
+
+
+def test_a_worker_that_is_killed_has_died_loses_nothing_that_was_saved_and_goes_on_to_the_bit(shell, dataset):
     shell("train", "killed", "--dataset", dataset, "--epochs", "5000", "--save-every-epochs", "1", "--no-export-every-save", *TINY,
           "--detach")
     folder = shell.home.logs / "killed"
@@ -31,6 +42,11 @@ def test_a_worker_that_is_killed_has_died_and_loses_nothing_that_was_saved(shell
     done = shell("train", "killed", "--epochs", str(epochs))
     assert done.returncode == 0, done.stderr
     assert f"Resumed from step {saved[-1]}" in done.stderr
+    shell.json("train", "never-killed", "--dataset", dataset, "--epochs", epochs, "--save-every-epochs", "1", "--no-export-every-save",
+               *TINY)
+    killed, whole = (TrainingRun.open(shell.home.logs / name) for name in ("killed", "never-killed"))
+    expected = weights(whole, whole.checkpoint_steps()[-1])
+    assert all(torch.equal(one, expected[name]) for name, one in weights(killed, killed.checkpoint_steps()[-1]).items())
 
 
 def test_of_two_resumes_at_once_one_trains_and_the_other_says_so(shell, dataset):
