@@ -48,7 +48,7 @@ class Batch:
         return replace(self, **{name: value.to(device, non_blocking=True) for name, value in self._held().items()})
 
     def pinned(self) -> "Batch":
-        """In memory from which a GPU can copy while it computes."""
+        """In memory that a GPU can copy from while it computes."""
         return replace(self, **{name: value.pin_memory() for name, value in self._held().items()})
 
     def _held(self) -> dict[str, torch.Tensor]:
@@ -171,18 +171,20 @@ def parts(dataset: ClipDataset, sampler: ClipSampler, epoch: int, first: int, ra
         yield Part(items, places, tuple(lengths[place] for place in places), len(chosen), sum(lengths))
 
 
-def read_ahead(source: Iterator[Part]) -> Iterator[Part]:
-    """``source``, read and pinned by a thread of its own while the GPU computes."""
+def read_ahead(source: Iterator[Part], device: torch.device) -> Iterator[Part]:
+    """``source``, read and sent to ``device`` by a thread of its own while the GPU computes."""
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        waiting = deque(reader.submit(_next_pinned, source) for _ in range(_READ_AHEAD))
+        waiting = deque(reader.submit(_next_on, device, source) for _ in range(_READ_AHEAD))
         while (part := waiting.popleft().result()) is not None:
-            waiting.append(reader.submit(_next_pinned, source))
+            waiting.append(reader.submit(_next_on, device, source))
             yield part
 
 
-def _next_pinned(source: Iterator[Part]) -> Part | None:
+def _next_on(device: torch.device, source: Iterator[Part]) -> Part | None:
     part = next(source, None)
-    return part and replace(part, items=tuple(item.pinned() for item in part.items))
+    if part is None:
+        return None
+    return replace(part, items=tuple(item if item.audio.device == device else item.pinned().to(device) for item in part.items))
 
 
 def _free_gpu_bytes(device: torch.device) -> int:

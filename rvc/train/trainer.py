@@ -83,7 +83,7 @@ class Trainer:
 
     def _work(self) -> Iterator[Part]:
         work = parts(self._dataset, self._sampler, self.state.epoch, self.state.batch, self._ranks)
-        return work if self._device.type != "cuda" or self._dataset.cache else read_ahead(work)
+        return read_ahead(work, self._device) if self._device.type == "cuda" else work
 
     def _step(self, work: Part, waited_seconds: float) -> Iterator[Event]:
         self.state.set_rates(self.total_steps)
