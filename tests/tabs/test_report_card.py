@@ -20,7 +20,7 @@ def view():
 
 
 def updates(studio, view, dataset="", uploaded=(), sample_rate=24000) -> list[dict]:
-    names = ("look", "card", "use_batch", "use_rate", "suggested")
+    names = ("look", "card", "use_batch", "use_rate", "suggested", "seconds")
     return [dict(zip(names, one, strict=True)) for one in report_card._looked(studio, view, list(uploaded), str(dataset), sample_rate)]
 
 
@@ -33,6 +33,7 @@ def test_looking_ends_with_the_card_and_its_suggestions_as_buttons(home, view, t
     assert "Batch size 4" in last["card"]
     assert (last["use_batch"]["value"], last["use_rate"]["value"]) == ("Use batch size 4", "Use 24 kHz")
     assert last["suggested"] == (4, 24000)
+    assert 3.0 < last["seconds"] <= 6.0
     assert last["look"]["interactive"]
 
 
