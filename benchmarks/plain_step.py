@@ -22,6 +22,8 @@ class PlainStepper:
 
     def __init__(self, state: TrainingState, run, device: torch.device, autocast: torch.dtype | None) -> None:
         self.state, self._run, self._device, self._autocast_dtype = state, run, device, autocast
+        for critic in state.discriminator.discriminators:
+            critic.side_by_side = False  # the periods as two-dimensional convolutions, as they are written down
         self._optimizers = [
             torch.optim.AdamW(network.parameters(), lr=rate, betas=ADAM_BETAS, eps=ADAM_EPS, weight_decay=0.01, foreach=False, fused=False)
             for network, rate in ((state.synthesizer, state.fit.learning_rate), (state.discriminator, state.fit.rate_of_discriminator))]

@@ -92,6 +92,8 @@ class ScaleCritic(Critic):
 class PeriodCritic(Critic):
     """Convolutions along each of the P interleaved subsequences of the waveform."""
 
+    side_by_side = True  # see ``laid_out``; a benchmark turns it off
+
     def __init__(self, period: int, width: float) -> None:
         widths = [1, *(max(1, round(channels * width)) for channels in (32, 128, 512, 1024, 1024))]
         strides = (3, 3, 3, 3, 1)
@@ -114,7 +116,7 @@ class PeriodCritic(Critic):
         One-dimensional convolutions take three quarters of the time of narrow two-dimensional ones there; their gradients take less
         time only while the columns are long (full size, AVX2).
         """
-        faster = x.device.type == "cpu" and (self.period <= _LONG_COLUMNS or not torch.is_grad_enabled())
+        faster = self.side_by_side and x.device.type == "cpu" and (self.period <= _LONG_COLUMNS or not torch.is_grad_enabled())
         return x.permute(0, 3, 1, 2).flatten(0, 1) if faster else x
 
     def convolved(self, conv: nn.Module, x: Tensor) -> Tensor:

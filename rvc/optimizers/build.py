@@ -16,7 +16,9 @@ from rvc.optimizers.grouping import Grouped, grouped
 from rvc.optimizers.registry import DEFAULT, OPTIMIZERS, named
 from rvc.optimizers.spec import OptimizerSpec
 
-_FUSED = {"AdamW", "Adam", "SGD"}  # on every device with fused kernels; Adagrad has them on the CPU only
+# On every device with fused kernels. Adagrad has them on the CPU only; and fused SGD, when its first step is skipped for a gradient that is not
+# finite, goes on from a momentum that was never written.
+_FUSED = {"AdamW", "Adam"}
 
 
 def build(

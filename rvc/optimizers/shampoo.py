@@ -1,11 +1,10 @@
 """Shampoo whose state is tensors and numbers.
 
-Gupta, Koren and Singer 2018 (arXiv 1802.09568) in the scalable form of Anil et al. 2020 (arXiv 2002.09018). The library keeps preconditioners and
-grafts as objects, which a checkpoint that is read without running its code cannot hold. They are written as what they compute with, and
-made again around it.
+Gupta, Koren and Singer 2018 (arXiv 1802.09568) in the scalable form of Anil et al. 2020 (arXiv 2002.09018). The library keeps
+preconditioners and grafts as objects, which a checkpoint that is read without running its code cannot hold. They are written as what they
+compute with, and made again around it.
 """
 
-from copy import copy
 from typing import Any
 
 import pytorch_optimizer
@@ -22,30 +21,25 @@ class Shampoo(pytorch_optimizer.ScalableShampoo):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         weights = [one for group in self.param_groups for one in group["params"]]
-        saved = state_dict["state"]
         super().load_state_dict({**state_dict, "state": {}})
-        for place, values in saved.items():
-            weight = weights[place]
-            self.state[weight] = {"momentum": _like(weight, values["momentum"])}
-            self._make_objects(weight, values)
+        for place, values in state_dict["state"].items():
+            self._restore(weights[place], values)
 
     def _plain(self, state: dict[str, Any]) -> dict[str, Any]:
         return {name: {part: getattr(value, part) for part in _CHANGING[name] if hasattr(value, part)} if name in _CHANGING else value
                 for name, value in state.items()}
 
-    def _make_objects(self, weight: torch.nn.Parameter, values: dict[str, Any]) -> None:
-        """Let the library make its objects as it does before a first step, in a copy that has this one parameter."""
-        maker = copy(self)
-        maker.state = {weight: {}}
-        gradient, weight.grad = weight.grad, torch.zeros_like(weight)
-        maker.init_group({**self._group_of(weight), "params": [weight], "step": 0})
+    def _restore(self, weight: torch.nn.Parameter, values: dict[str, Any]) -> None:
+        """Let the library make its objects as it does before a first step, and fill them."""
+        gradient, weight.grad = weight.grad, torch.zeros_like(weight)  # it makes none for a weight without a gradient
+        self.init_group({**self._group_of(weight), "params": [weight]})
         weight.grad = gradient
+        state = self.state[weight]
+        state["momentum"] = _like(weight, values["momentum"])
         for name, parts in _CHANGING.items():
-            made = maker.state[weight][name]
             for part in parts:
                 if part in values[name]:
-                    setattr(made, part, _like(weight, values[name][part]))
-            self.state[weight][name] = made
+                    setattr(state[name], part, _like(weight, values[name][part]))
 
     def _group_of(self, weight: torch.nn.Parameter) -> dict[str, Any]:
         return next(group for group in self.param_groups if any(one is weight for one in group["params"]))

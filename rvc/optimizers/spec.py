@@ -146,10 +146,11 @@ class StateBytes:
 
 @dataclass(frozen=True)
 class SameAs:
-    """Another name for the same steps, and when."""
+    """Another name for the same steps, and when. ``by_default``: also with the numbers that both have here."""
 
     name: str
     when: str
+    by_default: bool = False
 
 
 @dataclass(frozen=True)
