@@ -1,8 +1,8 @@
 """A2Grad with a learning rate.
 
 Deng, Cheng and Lan 2018 (arXiv 1810.00553) divide the gradient of step k by γ_k + β·h_k, where γ_k = 2L/(k+1), L is a Lipschitz constant
-of the gradient, and h_k is the root of the summed squared deviations of the gradient from its mean. Here L = 1/r and β = b/r, so that the rate r
-scales the whole step as a rate does elsewhere, and the library, which has none, gets what it needs.
+of the gradient, and h_k is the root of the summed squared deviations of the gradient from its mean. Here L = 1/r and β = b/r, so that the
+rate r scales the whole step as a rate does elsewhere, and the library, which has none, gets what it needs.
 """
 
 from collections.abc import Callable

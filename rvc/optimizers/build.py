@@ -16,8 +16,8 @@ from rvc.optimizers.grouping import Grouped, grouped
 from rvc.optimizers.registry import DEFAULT, OPTIMIZERS, named
 from rvc.optimizers.spec import OptimizerSpec
 
-# On every device with fused kernels. Adagrad has them on the CPU only; and fused SGD, when its first step is skipped for a gradient that is not
-# finite, goes on from a momentum that was never written.
+# On every device with fused kernels. Adagrad has them on the CPU only; and fused SGD, when its first step is skipped for a gradient that is
+# not finite, goes on from a momentum that was never written.
 _FUSED = {"AdamW", "Adam"}
 
 
@@ -35,7 +35,8 @@ def build(
 ) -> Composite:
     """The optimizer ``name`` for the generator (``g``) or discriminator (``d``).
 
-    learning_rate: ``None`` takes the default. total_steps: of the whole run. batch_size: clips of a step, which Sophia's curvature is scaled by.
+    learning_rate: ``None`` takes the default. total_steps: of the whole run. batch_size: clips of a step, by which Sophia's curvature is
+    scaled.
     """
     spec, turned = named(name), knobs or {}
     rate = spec.rate(role, fine_tune=fine_tune) if learning_rate is None else learning_rate

@@ -45,8 +45,8 @@ def check_library(source: Source) -> None:
     except PackageNotFoundError as error:
         raise MissingAssetError(f"The library {source.library} is not installed.", fix=fix) from error
     if found.split("+")[0] != source.tested:
-        raise MissingAssetError(f"The library {source.library} is here in version {found}; {source.path} was tested with {source.tested} only.",
-                                fix=fix)
+        raise MissingAssetError(f"The library {source.library} is here in version {found}; {source.path} was tested with "
+                                f"{source.tested} only.", fix=fix)
 
 
 def _whose(spec: OptimizerSpec, name: str) -> str:

@@ -1,8 +1,8 @@
 """One optimizer to the outside, whatever it is made of.
 
 It owns the optimizers that do the work and shows their parameter groups as its own, so that learning rates, gradient scaling and clipping
-need not know. What all of them lack is here: a warm-up of their own, weights to show that are not those being trained, and a state that says whose
-it is.
+need not know. What all of them lack is here: a warm-up of their own, weights to show that are not those being trained, and a state that
+says whose it is.
 """
 
 from collections.abc import Callable, Iterator

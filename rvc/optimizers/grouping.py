@@ -30,8 +30,8 @@ def grouped(spec: OptimizerSpec, named: Iterable[tuple[str, nn.Parameter]]) -> G
     chosen = _has_layers if spec.grouping == "layers" else is_matrix
     main = [one for name, one in trained if chosen(name, one)]
     if not main:
-        raise SettingsError(f"{spec.name} works on matrices, and among these {len(trained)} parameters there is none: AdamW would do all the "
-                            "work under its name.", fix="Choose AdamW.")
+        raise SettingsError(f"{spec.name} works on matrices, and among these {len(trained)} parameters there is none: another method would "
+                            "do all the work under its name.", fix="Choose AdamW.")
     return Grouped(main, [one for name, one in trained if not chosen(name, one)])
 
 

@@ -1,15 +1,15 @@
 """Nero, the neuronal rotator: steps that turn each neuron by a fixed angle.
 
-Liu, Bernstein, Meister and Yue 2021, "Learning by Turning: Neural Architecture Aware Optimisation" (arXiv 2102.07227), algorithm 1. A neuron is
-a row w of a weight, all that belongs to one index of its first dimension, with gradient g. With rate η, memory β and step t:
+Liu, Bernstein, Meister and Yue 2021, "Learning by Turning: Neural Architecture Aware Optimisation" (arXiv 2102.07227), algorithm 1. A
+neuron is a row w of a weight, all that belongs to one index of its first dimension, with gradient g. With rate η, memory β and step t:
 
     v ← β·v + (1 − β)·‖g‖²
     w ← w − η · σ · g / √(v / (1 − βᵗ))
 
-σ is the size of a neuron when training began, the mean over the rows of the weight; 0.01 for a weight of zeros. In a tensor of one dimension each
-number is a neuron of its own. With ``constraints`` each row of a matrix is made to have mean 0 and norm 1, before the first step and after every
-step. That is the paper's default and not ours: a gain of a weight norm is a row of one number, whose mean taken away is 0, and pretrained kernels
-would lose their sizes.
+σ is the size of a neuron when training began, the mean over the rows of the weight; 0.01 for a weight of zeros. In a tensor of one
+dimension each number is a neuron of its own. With ``constraints`` each row of a matrix is made to have mean 0 and norm 1, before the first
+step and after every step. That is the paper's default and not ours: a gain of a weight norm is a row of one number, whose mean taken away
+is 0, and pretrained kernels would lose their sizes.
 """
 
 from collections.abc import Callable
@@ -53,7 +53,8 @@ class Nero(torch.optim.Optimizer):
             _constrain(weight)
         norms = _norms(weight)
         scale = norms.mean()
-        return {"step": 0, "square": torch.zeros_like(norms), "scale": torch.where(scale > 0, scale, torch.full_like(scale, SCALE_OF_ZEROS))}
+        return {"step": 0, "square": torch.zeros_like(norms),
+                "scale": torch.where(scale > 0, scale, torch.full_like(scale, SCALE_OF_ZEROS))}
 
 
 def _norms(tensor: Tensor) -> Tensor:

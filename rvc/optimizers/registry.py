@@ -10,7 +10,11 @@ from rvc.optimizers.catalogue import adaptive, builtin, layerwise, matrices, mom
 from rvc.optimizers.spec import CATEGORIES, OptimizerSpec, Situation
 
 DEFAULT = "AdamW"
-ORDER = ["AdamW", "ScheduleFreeAdamW", "Muon", "Sophia", "Lion", "Prodigy", "NAdam", "RAdam", "Adan", "AnyPrecisionAdamW", "Ranger21", "AdaFactor", "DAdaptAdam", "Adam", "PAdam", "Apollo", "CAME", "NovoGrad", "ScheduleFreeAdam", "DAdaptAdaGrad", "SGD", "RMSprop", "AdaBelief", "AdaBeliefV2", "LAMB", "LARS", "Adagrad", "Adadelta", "Adamax", "ASGD", "DAdaptSGD", "QHAdam", "SWATS", "Shampoo", "SOAP", "A2Grad", "AggMo", "PID", "Yogi", "Fromage", "SM3", "ScheduleFreeSGD", "Nero"]
+ORDER = (
+    "AdamW", "ScheduleFreeAdamW", "Muon", "Sophia", "Lion", "Prodigy", "NAdam", "RAdam", "Adan", "AnyPrecisionAdamW", "Ranger21",
+    "AdaFactor", "DAdaptAdam", "Adam", "PAdam", "Apollo", "CAME", "NovoGrad", "ScheduleFreeAdam", "DAdaptAdaGrad", "SGD", "RMSprop",
+    "AdaBelief", "AdaBeliefV2", "LAMB", "LARS", "Adagrad", "Adadelta", "Adamax", "ASGD", "DAdaptSGD", "QHAdam", "SWATS", "Shampoo",
+    "SOAP", "A2Grad", "AggMo", "PID", "Yogi", "Fromage", "SM3", "ScheduleFreeSGD", "Nero")
 
 _FOUND = {one.name: one for part in (builtin, rate_free, adaptive, matrices, small, layerwise, momentum) for one in part.SPECS}
 OPTIMIZERS = {name: _FOUND[name] for name in ORDER}

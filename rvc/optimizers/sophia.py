@@ -1,9 +1,9 @@
 """Sophia with the squared gradient of the batch as its curvature.
 
-Liu, Li, Hall, Liang and Ma 2023 (arXiv 2305.14342) estimate the diagonal of the Hessian every tenth step: by Hutchinson's method, which needs a
-second backward pass and fails with several processes and with scaled gradients, or by resampling class labels, which sound has not. What is
-fed here is their second estimate with the true targets in place of resampled ones, B·ĝ² for the mean gradient ĝ of a batch of B clips: the
-empirical Fisher matrix, a stand-in.
+Liu, Li, Hall, Liang and Ma 2023 (arXiv 2305.14342) estimate the diagonal of the Hessian every tenth step: by Hutchinson's method, which
+needs a second backward pass and fails with several processes and with scaled gradients, or by resampling class labels, which sound has not.
+What is fed here is their second estimate with the true targets in place of resampled ones, B·ĝ² for the mean gradient ĝ of a batch of B
+clips: the empirical Fisher matrix, a stand-in.
 """
 
 from collections.abc import Callable

@@ -129,7 +129,8 @@ def weight_decay(default: float) -> Knob:
 
 
 def beta1(default: float, *, into: str = "betas") -> Knob:
-    return knob("beta1", default, 0.0, 0.999, "How long the mean of the gradients remembers; RVC uses 0.8, most others 0.9", into=into, place=0)
+    return knob("beta1", default, 0.0, 0.999, "How long the mean of the gradients remembers; RVC uses 0.8, most others 0.9",
+                into=into, place=0)
 
 
 def momentum(default: float) -> Knob:
