@@ -156,9 +156,10 @@ class Composite(torch.optim.Optimizer):
             self._load(part, {**extra, "state": mine, "param_groups": renumbered})
             first_group, first = first_group + len(groups), first + count
         self.steps = state_dict.get("steps", 0)
+        weights = self.parameters
         with torch.no_grad():
             for place, value in (state_dict.get("training_weights") or {}).items():
-                self.parameters[place].copy_(value)
+                weights[place].copy_(value)
 
     def _load(self, part: torch.optim.Optimizer, content: dict[str, Any]) -> None:
         chosen = [{name: value for name, value in group.items() if name in self.settings} for group in part.param_groups]

@@ -38,8 +38,9 @@ def test_an_option_of_another_is_refused_and_its_owner_named():
         optimizer_of("Prodigy", network(), knobs={"dcoef": 1.0})
 
 
-@pytest.mark.parametrize(("name", "knob", "value"), [("PAdam", "partial", 1.0), ("Prodigy", "d_coef", float("nan")), ("Sophia", "interval", 0),
-                                                     ("Sophia", "interval", 2.5), ("SGD", "momentum", "0.9"), ("SGD", "momentum", True)])
+@pytest.mark.parametrize(("name", "knob", "value"), [
+    ("PAdam", "partial", 1.0), ("Prodigy", "d_coef", float("nan")), ("Sophia", "interval", 0), ("Sophia", "interval", 2.5),
+    ("SGD", "momentum", "0.9"), ("SGD", "momentum", True)])
 def test_an_option_out_of_its_range_is_refused(name, knob, value):
     with pytest.raises(SettingsError, match=f"{knob} of {name} must be"):
         optimizer_of(name, network(), knobs={knob: value})
@@ -240,8 +241,7 @@ def test_the_average_begins_at_half_of_the_run_and_is_the_mean_from_there():
     with optimizer.evaluation_weights():
         shown = float(module.bias)
     assert float(module.bias) == path[-1]
-    # torch begins to average one step after t0, from the weights it then has
-    assert shown == pytest.approx(sum(path[4:]) / 4, rel=1e-5) or shown == pytest.approx(sum(path[3:]) / 5, rel=1e-5)
+    assert shown == pytest.approx(sum(path[5:]) / 3, rel=1e-5)  # torch weighs a step by what it worked out after the one before
 
 
 def test_a_step_while_other_weights_are_shown_is_our_mistake():
