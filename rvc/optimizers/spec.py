@@ -162,10 +162,10 @@ class Verdict:
     label_from: str
 
 
-def toy(label: Label, distance: float) -> Verdict:
-    """The label came from a toy, not from a voice: distances below about 0.1 of each other mean nothing there."""
+def toy(label: Label, distance: float, *, but: str = "") -> Verdict:
+    """The label came from a toy, not from a voice: distances below about 0.1 of each other mean nothing there. but: what was other then."""
     return Verdict(label, f"a toy fine-tune: 100 GAN steps of a miniature pair on one CPU, one seed, best of seven rates, 2026-11-21. "
-                          f"L1 distance {distance:.2f}; 1.61 untrained, AdamW 1.28")
+                          f"L1 distance {distance:.2f}; 1.61 untrained, AdamW 1.28{but and '; ' + but}")
 
 
 # How parameters are grouped, see rvc/optimizers/grouping.py

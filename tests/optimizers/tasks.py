@@ -85,7 +85,8 @@ def train_pair(name: str, steps: int) -> list[nn.Module]:
         inputs = torch.randn(BATCH, CHANNELS, LENGTH, generator=random)
         real = torch.sin(3 * inputs[:, :2])
         made = generator(inputs)
-        move(d, critic, (critic(real) - 1).square().mean() + critic(made.detach()).square().mean())
+        of_real, of_made = critic(torch.cat([real, made.detach()])).chunk(2)
+        move(d, critic, (of_real - 1).square().mean() + of_made.square().mean())
         move(g, generator, (critic(made) - 1).square().mean() + LOSS_WEIGHT * (made - real).abs().mean())
     return [generator, critic]
 

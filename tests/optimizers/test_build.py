@@ -211,10 +211,10 @@ def test_swats_keeps_the_rate_of_sgd_through_a_schedule_and_a_resume():
     optimizer.step()
     group["phase"], group["sgd_factor"] = "sgd", 50.0  # as if it had switched at 50 times the rate
     group["lr"] = group["initial_lr"] / 2
-    before = float(module[0].bias[0])
+    before = module[0].bias[0].item()
     optimizer.step()
     # momentum begins: buffer = g, and the step is (1 − β₁)·buffer
-    assert before - float(module[0].bias[0]) == pytest.approx(50.0 * 1e-4 / 2 * 0.2, rel=1e-3)
+    assert before - module[0].bias[0].item() == pytest.approx(50.0 * 1e-4 / 2 * 0.2, rel=1e-3)
     assert group["lr"] == 1e-4 / 2
     later = optimizer_of("SWATS", module)
     load_checked(later, optimizer.state_dict())
@@ -225,10 +225,10 @@ def test_a2grad_steps_by_its_rate():
     """The first gradient has not deviated from its mean: γ is 2L/2 = 1/r, and α₁ = ½, so the step is r·g·(½ + ½·1)."""
     module = nn.Linear(1, 1)
     optimizer = optimizer_of("A2Grad", module, learning_rate=1e-2)
-    before = float(module.bias)
+    before = module.bias.item()
     module.weight.grad, module.bias.grad = torch.ones(1, 1), torch.full((1,), 2.0)
     optimizer.step()
-    assert before - float(module.bias) == pytest.approx(1e-2 * 2.0, rel=1e-4)
+    assert before - module.bias.item() == pytest.approx(1e-2 * 2.0, rel=1e-4)
 
 
 def test_the_average_begins_at_half_of_the_run_and_is_the_mean_from_there():

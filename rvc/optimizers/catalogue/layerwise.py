@@ -1,6 +1,6 @@
 """Those whose step is measured by the size of what it changes: a tensor, or a neuron."""
 
-from rvc.optimizers.catalogue.builtin import ONE_MOMENT, TWO_MOMENTS
+from rvc.optimizers.catalogue.builtin import LOST, ONE_MOMENT, TWO_MOMENTS
 from rvc.optimizers.spec import (
     OptimizerSpec,
     Paper,
@@ -43,7 +43,8 @@ SPECS = (
         grouping=""
                  "layers",
         grouping_says="tensors of one dimension in a group of their own at a thousandth of the rate: no share is taken of them",
-        rest_rate=1e-3, clip_norm=1.0, rewrites_gradients=True, state=ONE_MOMENT, learns=2, verdict=toy("completeness", 1.37), stars=3.0,
+        rest_rate=1e-3, clip_norm=1.0, stays_still=LOST, rewrites_gradients=True, state=ONE_MOMENT, learns=2,
+        verdict=toy("completeness", 1.37), stars=3.0,
         sentence="Made for image networks and batches of thousands; slow at the batches a voice is trained with.", advice=("large batch",)),
     OptimizerSpec(
         name="Fromage", title="Fromage", category="normalized",

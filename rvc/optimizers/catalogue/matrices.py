@@ -42,10 +42,11 @@ SPECS = (
         # Grafted: AdaGrad says how far, Shampoo where to. The plain form ended in a singular matrix whenever it was tried here.
         arguments={"betas": (0.9, 0.999), "graft_type": 2, "weight_decay": 0.0, "start_preconditioning_step": 25,
                    "statistics_compute_steps": 1, "matrix_eps": 1e-6, "block_size": 512, "no_preconditioning_for_layers_with_dim_gt": 8192},
-        knobs=(knob("interval", 100, 10, 10000, "Steps between two computations of the roots, which take seconds on a full-size network",
+        knobs=(knob("interval", 100, 10, 10000, "Steps between two computations of the roots, which are the slow part",
                     into="preconditioning_compute_steps"),),
         grouping="matrices", grouping_says=f"kernels in blocks of up to 512; {NOT_MATRICES}", rest_rate=0.5,
-        state=StateBytes(21.7, 18.2), learns=5, verdict=toy("experimental", 1.22), stars=2.5,
+        state=StateBytes(21.7, 18.2), learns=5, verdict=toy("experimental", 1.22, but="its roots were never computed in so few steps"),
+        stars=2.5,
         sentence="The scalable form, in blocks of 512 and with AdaGrad's step lengths. Slow, and more than twice AdamW's memory."),
     OptimizerSpec(
         name="SOAP", title="SOAP", category="second-order",

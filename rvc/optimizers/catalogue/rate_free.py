@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rvc.optimizers.catalogue.builtin import BY_GRADIENT, ONE_MOMENT, TWO_MOMENTS
+from rvc.optimizers.catalogue.builtin import BY_GRADIENT, LOST, ONE_MOMENT, TWO_MOMENTS
 from rvc.optimizers.spec import (
     OptimizerSpec,
     Paper,
@@ -85,7 +85,7 @@ SPECS = (
         description="SGD that estimates its rate.",
         # The library's first guess of 1e-6 is lost in the rounding of weights near 1, and takes some 600 steps to grow to where it settles.
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptSGD"), arguments={"d0": 1e-3, "weight_decay": 0.0},
-        knobs=(momentum(0.9), SLOW_GROWTH), clip_norm=BY_GRADIENT, state=StateBytes(12.0, 12.0), learns=8,
-        verdict=toy("completeness", 1.57), stars=2.5,
+        knobs=(momentum(0.9), SLOW_GROWTH), clip_norm=BY_GRADIENT, stays_still=LOST, state=StateBytes(12.0, 12.0), learns=8,
+        verdict=toy("completeness", 1.57, but="from a first guess of 1e-6"), stars=2.5,
         sentence="Follows the size of the gradient: clip it. It begins at a thousandth, for from the usual millionth it hardly moves."),
 )
