@@ -13,7 +13,7 @@ from rvc.train import losses
 from rvc.train.clips import Clip
 from rvc.train.dataset import ClipDataset, Part
 from rvc.train.mel import mel_spectrogram
-from rvc.train.state import ADAM_BETAS, ADAM_EPS, TrainingState
+from rvc.train.state import TrainingState
 from rvc.train.step import inputs, item_seeds
 
 
@@ -24,9 +24,10 @@ class PlainStepper:
         self.state, self._run, self._device, self._autocast_dtype = state, run, device, autocast
         for critic in state.discriminator.discriminators:
             critic.side_by_side = False  # the periods as two-dimensional convolutions, as they are written down
+        rate_g, rate_d = (one.param_groups[0]["initial_lr"] for one in (state.optimizer_g, state.optimizer_d))
         self._optimizers = [
-            torch.optim.AdamW(network.parameters(), lr=rate, betas=ADAM_BETAS, eps=ADAM_EPS, weight_decay=0.01, foreach=False, fused=False)
-            for network, rate in ((state.synthesizer, state.fit.learning_rate), (state.discriminator, state.fit.rate_of_discriminator))]
+            torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.8, 0.99), eps=1e-9, weight_decay=0.01, foreach=False, fused=False)
+            for network, rate in ((state.synthesizer, rate_g), (state.discriminator, rate_d))]
 
     def step(self, clips: list[Clip]) -> dict[str, float]:
         state, config = self.state, self.state.config

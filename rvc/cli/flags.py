@@ -31,6 +31,6 @@ def settings_from(model: type[S], values: BaseModel | None, base: dict[str, Any]
 def _help(one: Option) -> str:
     bounds = f"{one.low:g} to {one.high:g}" if one.low is not None and one.high is not None else ""
     choices = ", ".join(map(str, one.choices)) if one.choices else ""
-    default = "" if one.default == "" else f"default {one.default}"
+    default = "" if one.default in ("", None) else f"default {one.default}"
     details = "; ".join(part for part in (bounds or choices, default) if part)
     return f"{one.help} [{details}]" if details else one.help

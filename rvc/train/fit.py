@@ -18,6 +18,7 @@ from rvc.train import base_weights, bases, checkpoints
 from rvc.train.audition import Audition
 from rvc.train.board import Board, NoBoard
 from rvc.train.checkpoints import Snapshot
+from rvc.train.chosen import remarks
 from rvc.train.clips import ClipList
 from rvc.train.dataset import ClipDataset
 from rvc.train.evaluation import Evaluation
@@ -72,7 +73,11 @@ class Fit:
             raise TrainingError(f"The dataset has a speaker {clips.n_speakers - 1}; the speaker table this run starts from has "
                                 f"{config.n_speakers} rows, 0 to {config.n_speakers - 1}.", fix="Give the speakers lower numbers.")
         tiny = run.settings.model.model_size == "tiny"
-        state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler)
+        fine_tune = run.resolved.base_model != bases.SCRATCH
+        for sentence in remarks(settings, fine_tune=fine_tune):
+            yield Note(message=sentence)
+        state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler, fine_tune=fine_tune,
+                                    total_steps=settings.epochs * -(-len(clips) // settings.batch_size))
         yield from self._begin(state, snapshot, base)
         del snapshot, base  # a gigabyte at full size
         cache = device if device.type == "cuda" and settings.cache_on_device else None
@@ -84,10 +89,12 @@ class Fit:
     def _begin(self, state: TrainingState, snapshot: Snapshot | None, base: Snapshot | None) -> Iterator[Event]:
         settings = self.run.settings.fit
         if snapshot:
-            reports = state.restore(snapshot)
+            reports, anew = state.restore(snapshot)
             yield Note(message=f"Resumed from step {state.step}, epoch {state.epoch}: " + _loaded(reports))
-            if settings.learning_rate != snapshot.generator["learning_rate"]:
-                yield Note(message=f"The learning rate is now based on {settings.learning_rate:g}.")
+            for sentence in anew:
+                yield Note(level="warning", message=sentence)
+            if not anew and (rate := state.optimizer_g.param_groups[0]["initial_lr"]) != snapshot.generator["learning_rate"]:
+                yield Note(message=f"The learning rate is now based on {rate:g}.")
             if state.ema and not snapshot.state.get("ema"):
                 yield Note(message="The EMA begins with the weights of this checkpoint, which has none.")
         elif base:
@@ -105,7 +112,7 @@ class Fit:
     def _train(self, trainer: Trainer, clips: ClipList, listeners: list[Evaluation | Audition]) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
         doctor = RunDoctor(fine_tune=run.resolved.base_model != bases.SCRATCH, n_critics=len(state.discriminator.discriminators),
-                           learning_rate=settings.learning_rate, kl_weight=settings.kl_weight)
+                           learning_rate=state.optimizer_g.param_groups[0]["initial_lr"], kl_weight=settings.kl_weight)
         board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()
         saved_at = state.step
         try:
@@ -118,13 +125,15 @@ class Fit:
                 last = event.epoch == settings.epochs
                 if last or event.epoch % settings.save_every_epochs == 0:
                     if self.ranks.leads:
-                        yield from self._save_epoch(trainer, board, clips, export=last or settings.export_every_save)
-                        for listener in listeners:
-                            yield from listener.at(state.voice, state.epoch, state.step)
+                        with state.shown():
+                            yield from self._save_epoch(trainer, board, clips, export=last or settings.export_every_save)
+                            for listener in listeners:
+                                yield from listener.at(state.voice, state.epoch, state.step)
                     saved_at = state.step
             stopped = state.epoch < settings.epochs
             if stopped and state.step > saved_at and self.ranks.leads:
-                yield from checkpoints.save(run, state.snapshot())
+                with state.shown():
+                    yield from checkpoints.save(run, state.snapshot())
             self.ranks.wait()
         finally:
             board.close()

@@ -18,9 +18,12 @@ class Moment:
     total_steps: int
 
 
-def factor(fit: FitSettings, now: Moment) -> float:
-    """What the initial learning rate is multiplied by for the step after ``now``: 0 to 1."""
-    return _warm_up(fit, now) * _SCHEDULES[fit.schedule](fit, now)
+def factor(fit: FitSettings, now: Moment, *, scheduled: bool = True) -> float:
+    """What the initial learning rate is multiplied by for the step after ``now``: 0 to 1.
+
+    Some optimizers must not be ``scheduled``: they find their rate themselves, or average in the place of a decay.
+    """
+    return _warm_up(fit, now) * (_SCHEDULES[fit.schedule](fit, now) if scheduled else 1.0)
 
 
 def _warm_up(fit: FitSettings, now: Moment) -> float:

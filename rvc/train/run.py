@@ -22,6 +22,7 @@ from rvc.f0 import registry as f0
 from rvc.paths import Home, checked_name, write_text_whole
 from rvc.settings import sentence
 from rvc.train import bases
+from rvc.train.chosen import chosen
 from rvc.train.settings import TrainingSettings
 
 FORMAT = 1
@@ -48,8 +49,12 @@ class Resolved:
         embedders.require(embedder, home)
         f0.require(f0_method, home)
         if begun and begun.settings.model.base_model == settings.model.base_model:
-            return cls(embedder=embedder, f0_method=f0_method, base_model=begun.resolved.base_model)
-        return cls(embedder=embedder, f0_method=f0_method, base_model=bases.resolve(settings, embedder, home))
+            base_model = begun.resolved.base_model
+        else:
+            base_model = bases.resolve(settings, embedder, home)
+        for role in ("g", "d"):
+            chosen(settings.fit, role, fine_tune=base_model != bases.SCRATCH)
+        return cls(embedder=embedder, f0_method=f0_method, base_model=base_model)
 
     def keeping(self, before: "Resolved", settings: TrainingSettings) -> "Resolved":
         """What *auto* was settled to when the run was made stays, whatever is installed by now."""

@@ -65,11 +65,14 @@ class FitSettings(Settings):
         help="A recording that every saved epoch is converted from, to compare them by ear. Empty: one of the held-out clips.")
     audition_pitch_shift: int = option(
         0, low=-24, high=24, step=1, label="Pitch of that clip", advanced=True, help="Semitones added to its pitch.")
-    learning_rate: float = option(
-        1e-4, low=1e-7, high=1e-1, label="Learning rate of G", advanced=True, help="Initial learning rate of the generator.")
-    learning_rate_d: float = option(
-        0.0, low=0.0, high=1e-1, label="Learning rate of D", advanced=True,
-        help="Initial learning rate of the discriminator. 0 takes the generator's.")
+    optimizer: str = option("AdamW", advanced=True, help="What turns gradients into steps. AdamW is what the family uses; `optimizers` lists all.")
+    optimizer_options: str = option("", advanced=True, help="Its own settings, as name=value with commas between them.")
+    optimizer_d: str = option("", label="Optimizer of D", advanced=True, help="Empty: that of G, or what goes with it.")
+    optimizer_options_d: str = option("", label="Optimizer options of D", advanced=True, help="Empty: those of G, where they are the same.")
+    learning_rate: float | None = option(
+        None, low=0.0, high=1e3, label="Learning rate of G", advanced=True, help="Initial learning rate. Empty: the optimizer's own.")
+    learning_rate_d: float | None = option(
+        None, low=0.0, high=1e3, label="Learning rate of D", advanced=True, help="Empty: that of G, or the optimizer's own.")
     schedule: Literal["exponential", "cosine", "linear", "constant"] = option(
         "exponential", label="Learning rate schedule", advanced=True,
         help="exponential: multiplied by the decay after each epoch, as RVC does. cosine, linear: down to zero at the last step.")
@@ -115,10 +118,6 @@ class FitSettings(Settings):
         """The batch as the devices share it: "8", or "8 = 2 x 4" with two of them."""
         n_devices = len(self.devices)
         return f"{self.batch_size} = {n_devices} x {self.batch_size // n_devices}" if n_devices > 1 else str(self.batch_size)
-
-    @property
-    def rate_of_discriminator(self) -> float:
-        return self.learning_rate_d or self.learning_rate
 
     @model_validator(mode="after")
     def _divides(self) -> "FitSettings":

@@ -1,5 +1,7 @@
 """The live objects of a fit as one value."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +14,14 @@ from rvc.errors import FormatError
 from rvc.models.config import ModelConfig
 from rvc.models.discriminators import Discriminator
 from rvc.models.synthesizer import Synthesizer
+from rvc.optimizers.build import build, load_checked
+from rvc.optimizers.composite import Composite
+from rvc.optimizers.registry import DEFAULT
 from rvc.train.checkpoints import Snapshot
+from rvc.train.chosen import Role, chosen
 from rvc.train.rates import Moment, factor
 from rvc.train.settings import FitSettings
 
-ADAM_BETAS, ADAM_EPS = (0.8, 0.99), 1e-9  # what the whole RVC family trains with
 TINY_DISCRIMINATOR_WIDTH = 1 / 16
 
 
@@ -28,8 +33,8 @@ class TrainingState:
     fit: FitSettings
     synthesizer: Synthesizer
     discriminator: Discriminator
-    optimizer_g: torch.optim.Optimizer
-    optimizer_d: torch.optim.Optimizer
+    optimizer_g: Composite
+    optimizer_d: Composite
     scaler: torch.amp.GradScaler
     ema: AveragedModel | None = None  # of the synthesizer
     step: int = 0
@@ -37,19 +42,24 @@ class TrainingState:
     batch: int = 0
 
     @classmethod
-    def fresh(cls, config: ModelConfig, fit: FitSettings, device: torch.device, *, tiny: bool, needs_scaler: bool) -> "TrainingState":
-        """Random weights from ``fit.seed``."""
+    def fresh(
+        cls, config: ModelConfig, fit: FitSettings, device: torch.device, *, tiny: bool, needs_scaler: bool, fine_tune: bool = True,
+        total_steps: int = 1000
+    ) -> "TrainingState":
+        """Random weights from ``fit.seed``. total_steps: of the whole fit, which some optimizers plan with."""
         torch.manual_seed(fit.seed)
         synthesizer = Synthesizer(config).to(device)
         discriminator = Discriminator(config.discriminator, TINY_DISCRIMINATOR_WIDTH if tiny else 1.0).to(device)
         synthesizer.dec.checkpointing = discriminator.checkpointing = fit.activation_checkpointing
-        optimizer_g, optimizer_d = (
-            torch.optim.AdamW(network.parameters(), lr=rate, betas=ADAM_BETAS, eps=ADAM_EPS, weight_decay=0.01,
-                              fused=device.type in ("cpu", "cuda"))
-            for network, rate in ((synthesizer, fit.learning_rate), (discriminator, fit.rate_of_discriminator)))
+
+        def optimizer(network: torch.nn.Module, role: Role) -> Composite:
+            asked = chosen(fit, role, fine_tune=fine_tune)
+            return build(asked.spec.name, network.named_parameters(), role=role, learning_rate=asked.learning_rate, knobs=asked.knobs,
+                         fine_tune=fine_tune, total_steps=total_steps, device=device, batch_size=fit.batch_size)
+
         scaler = torch.amp.GradScaler(device.type, enabled=needs_scaler)
         ema = _averaged(synthesizer, fit.ema_decay) if fit.ema_decay else None
-        return cls(config, fit, synthesizer, discriminator, optimizer_g, optimizer_d, scaler, ema)
+        return cls(config, fit, synthesizer, discriminator, optimizer(synthesizer, "g"), optimizer(discriminator, "d"), scaler, ema)
 
     @property
     def voice(self) -> Synthesizer:
@@ -61,12 +71,19 @@ class TrainingState:
         """In words, for the voice file."""
         return f"mean of the trained ones (EMA {self.fit.ema_decay:g})" if self.ema else "as trained"
 
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Inside, the weights are those to be heard, scored, saved and exported, which with some optimizers are not the ones in training."""
+        with self.optimizer_g.evaluation_weights(), self.optimizer_d.evaluation_weights():
+            yield
+
     def set_rates(self, total_steps: int) -> None:
         """The learning rates of the coming step."""
-        now = factor(self.fit, Moment(self.step, self.epoch, total_steps))
-        for optimizer, initial in ((self.optimizer_g, self.fit.learning_rate), (self.optimizer_d, self.fit.rate_of_discriminator)):
+        now = Moment(self.step, self.epoch, total_steps)
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            share = factor(self.fit, now, scheduled=optimizer.spec.scheduled)
             for group in optimizer.param_groups:
-                group["lr"] = initial * now
+                group["lr"] = group["initial_lr"] * share
 
     def finish_epoch(self) -> None:
         self.epoch, self.batch = self.epoch + 1, 0
@@ -76,22 +93,25 @@ class TrainingState:
     def snapshot(self) -> Snapshot:
         """What a checkpoint holds. The G and D files are readable by Applio and RVC; ``iteration`` is the epoch there."""
 
-        def network(module: torch.nn.Module, optimizer: torch.optim.Optimizer, rate: float) -> dict[str, Any]:
+        def network(module: torch.nn.Module, optimizer: Composite) -> dict[str, Any]:
             return {"model": checkpoint.state_of(module), "iteration": self.epoch, "optimizer": optimizer.state_dict(),
-                    "learning_rate": rate}
+                    "learning_rate": optimizer.param_groups[0]["initial_lr"]}
 
         state = {"step": self.step, "epoch": self.epoch, "batch": self.batch, "scaler": self.scaler.state_dict(),
                  "ema": checkpoint.state_of(self.ema.module) if self.ema else None,
                  "voice_weights": self.voice_weights, "ema_steps": int(self.ema.n_averaged) if self.ema else 0}
-        generator = network(self.synthesizer, self.optimizer_g, self.fit.learning_rate)
-        discriminator = network(self.discriminator, self.optimizer_d, self.fit.rate_of_discriminator)
+        generator = network(self.synthesizer, self.optimizer_g)
+        discriminator = network(self.discriminator, self.optimizer_d)
         return Snapshot(self.step, generator, {**discriminator, "scaler": self.scaler.state_dict()}, state)
 
-    def restore(self, snapshot: Snapshot) -> list[LoadReport]:
-        """Go on from ``snapshot``. Every tensor is accounted for, or a ``FormatError`` says which is not."""
+    def restore(self, snapshot: Snapshot) -> tuple[list[LoadReport], list[str]]:
+        """Go on from ``snapshot``: what was loaded, and in sentences which optimizer begins anew because it is another one now.
+
+        Every tensor is accounted for, or a ``FormatError`` says which is not.
+        """
         reports = self.load_weights(snapshot.generator, snapshot.discriminator)
-        _restore_optimizer(self.optimizer_g, snapshot.generator["optimizer"], "G")
-        _restore_optimizer(self.optimizer_d, snapshot.discriminator["optimizer"], "D")
+        anew = [*_restored(self.optimizer_g, snapshot.generator["optimizer"], "G"),
+                *_restored(self.optimizer_d, snapshot.discriminator["optimizer"], "D")]
         state = snapshot.state
         self.step, self.epoch, self.batch = state["step"], state["epoch"], state["batch"]
         if self.scaler.is_enabled() and state["scaler"]:
@@ -99,7 +119,7 @@ class TrainingState:
         if self.ema and state.get("ema"):
             checkpoint.load_state(self.ema.module, state["ema"], what="the EMA of G")
             self.ema.n_averaged.fill_(state["ema_steps"])
-        return reports
+        return reports, anew
 
     def load_weights(self, generator: dict[str, Any], discriminator: dict[str, Any]) -> list[LoadReport]:
         """Only the weights: the beginning of a fine-tune."""
@@ -121,12 +141,10 @@ def _model(content: dict[str, Any], what: str) -> dict[str, torch.Tensor]:
     return content["model"]
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any], what: str) -> None:
-    """Moments and counts. The learning rate is the schedule's, and the other numbers those of the settings."""
-    groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
-    try:
-        optimizer.load_state_dict(saved)
-    except (ValueError, KeyError) as error:
-        raise FormatError(f"The optimizer state of {what} does not fit this network: {error}.") from error
-    for group, now in zip(optimizer.param_groups, groups, strict=True):
-        group.update(now)
+def _restored(optimizer: Composite, saved: dict[str, Any], what: str) -> list[str]:
+    """Moments and counts; a sentence when they are another optimizer's, whose numbers mean something else."""
+    before = saved.get("name", DEFAULT)  # files of other programs have no name and are AdamW's
+    if before != optimizer.name:
+        return [f"{what} was trained with {before} so far; {optimizer.name} begins with an empty state."]
+    load_checked(optimizer, saved)
+    return []

@@ -18,6 +18,7 @@ from rvc.device import Precision
 from rvc.errors import NonFiniteLossError, TrainingError
 from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import SynthesizerOutput, frames_from
+from rvc.optimizers.composite import Composite
 from rvc.train import losses
 from rvc.train.dataset import Batch, Part
 from rvc.train.mel import mel_spectrogram
@@ -89,10 +90,10 @@ class Stepper:
         state.discriminator.train()
         sizes = UpdateSizes(state.synthesizer, state.discriminator) if measured(state.step) else None
         judged = self._learnt(work, state.discriminator, self._discriminator_part)
-        values = self._update(state.optimizer_d, state.discriminator, judged, self._fit.clip_discriminator, "d")
+        values = self._update(state.optimizer_d, state.discriminator, judged, "d")
         with frozen(state.discriminator):  # gradients go through the discriminator, not into it
             made = self._learnt(work, state.synthesizer, self._generator_part)
-        values |= self._update(state.optimizer_g, state.synthesizer, made, self._fit.clip_generator, "g")
+        values |= self._update(state.optimizer_g, state.synthesizer, made, "g")
         known = {"learning_rate": state.optimizer_g.param_groups[0]["lr"]}
         if state.scaler.is_enabled():
             known["scale"] = state.scaler.get_scale()
@@ -208,9 +209,10 @@ class Stepper:
     # -- updates -------------------------------------------------------------------------------------------------------------
 
     def _update(
-        self, optimizer: torch.optim.Optimizer, network: torch.nn.Module, summed: dict[str, torch.Tensor], limit: float, letter: str
+        self, optimizer: Composite, network: torch.nn.Module, summed: dict[str, torch.Tensor], letter: str
     ) -> dict[str, torch.Tensor]:
         """One optimizer step, unless a loss is not finite; the losses with the L2 norm of the gradient and whether it was clipped."""
+        limit = (self._fit.clip_generator if letter == "g" else self._fit.clip_discriminator) or optimizer.spec.clip_norm
         self.state.scaler.unscale_(optimizer)
         norm = torch.nn.utils.get_total_norm([one.grad for one in network.parameters() if one.grad is not None])
         if limit:
@@ -219,10 +221,10 @@ class Stepper:
         clipped = (norm > limit).float() if limit else torch.zeros_like(norm)
         return {**summed, f"grad/norm_{letter}": norm, f"grad/clipped_{letter}": clipped}
 
-    def _step_unless_broken(self, optimizer: torch.optim.Optimizer, loss: torch.Tensor, norm: torch.Tensor, letter: str) -> None:
+    def _step_unless_broken(self, optimizer: Composite, loss: torch.Tensor, norm: torch.Tensor, letter: str) -> None:
         """On a GPU a fused optimizer is told on the GPU to leave the weights alone; nobody waits for the numbers here."""
         scaler = self.state.scaler
-        if not self._waits and not scaler.is_enabled() and getattr(optimizer, "_step_supports_amp_scaling", False):
+        if not self._waits and not scaler.is_enabled() and optimizer._step_supports_amp_scaling:
             self._broken = torch.maximum(self._broken, (~(torch.isfinite(loss) & torch.isfinite(norm))).float())
             optimizer.grad_scale, optimizer.found_inf = None, self._broken
             optimizer.step()
