@@ -2,6 +2,7 @@
 
 from rvc.download.pairs import OFFICIAL_EMBEDDER
 from rvc.train.bases import SCRATCH
+from rvc.train.chosen import remarks
 from rvc.train.run import Resolved
 from rvc.train.settings import TrainingSettings
 
@@ -16,6 +17,7 @@ def sentences(settings: TrainingSettings, resolved: Resolved) -> list[str]:
         said.append(f"Pitch detector: {resolved.f0_method}.{_why_detector(resolved)}")
     if asked.base_model == "auto":
         said.append(_pretrain(settings, resolved))
+    said += remarks(settings.fit, fine_tune=resolved.base_model != SCRATCH)
     if len(settings.fit.devices) > 1:
         said.append(f"Batch {settings.fit.shares}: {', '.join(settings.fit.devices)} share it.")
     return said

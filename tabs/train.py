@@ -17,7 +17,7 @@ from rvc.train import disk
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
-from tabs import automatic, curves, epochs, make_pretrain, report_card, uploads, widgets
+from tabs import automatic, curves, epochs, make_pretrain, optimizers, report_card, uploads, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices, pretrain_misfit
 from tabs.form import Choices, Form
@@ -39,7 +39,8 @@ GROUPS = {
 }
 # Fields that decide which pretrains fit, and others that change what the banner says.
 NETWORK = ("sample_rate", "embedder", "version", "pitch_guidance", "vocoder", "model_size")
-DECIDING = ("f0_method", "base_model", "batch_size", "gpus", "epochs", "save_every_epochs")
+DECIDING = ("f0_method", "base_model", "batch_size", "gpus", "epochs", "save_every_epochs", "optimizer", "optimizer_options", "optimizer_d",
+            "optimizer_options_d", "learning_rate", "learning_rate_d", "schedule")
 
 
 def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
@@ -82,7 +83,8 @@ class _Asked:
     def _form(self) -> Form:
         form = Form(TrainingSettings, "train", {
             "sample_rate": [(f"{rate // 1000} kHz", rate) for rate in (24000, 32000, 40000, 48000)],
-            **self._open_choices(), "base_model": pretrain_choices(self._studio.home, TrainingSettings())})
+            "optimizer": optimizers.choices(), "optimizer_d": optimizers.discriminator_choices(), **self._open_choices(),
+            "base_model": pretrain_choices(self._studio.home, TrainingSettings())})
         form.place("dataset")
         self.report = report_card.View()
         with gr.Row():
@@ -94,6 +96,8 @@ class _Asked:
             for section, title in SECTIONS.items():
                 if section == "fit":
                     self.clip = self._listening(form)
+                    gr.HTML(widgets.heading("Optimizer"))
+                    self.optimizer = optimizers.View(form)
                     _grouped(form)
                 gr.HTML(widgets.heading(title))
                 form.place_rest(advanced=True, section=section)
@@ -247,6 +251,7 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
 
     asked.start.click(train, [asked.name, asked.recordings], [last_run, *asked.all, *live.all], inputs_kwargs=form.components,
                       show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_visibility="private")
+    optimizers.wire(asked.optimizer, form)
     asked.sample.click(sample, None, asked.all, **QUIET)
     asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)

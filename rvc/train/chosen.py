@@ -47,7 +47,7 @@ def remarks(fit: FitSettings, *, fine_tune: bool) -> list[str]:
         if one.spec.clip_norm and not (fit.clip_generator if letter == "G" else fit.clip_discriminator):
             said.append(f"{one.spec.name}: the gradient of {letter} is limited to a norm of {one.spec.clip_norm:g}.")
     if not fit.optimizer_d and both[0].spec.discriminator:
-        said.append(f"The discriminator gets {both[1].spec.name}: {both[0].spec.discriminator_reason}")
+        said.append(f"The discriminator gets {both[1].spec.name}: {both[0].spec.discriminator_reason}.")
     if not both[0].spec.scheduled and (fit.schedule != "exponential" or fit.lr_decay != FitSettings().lr_decay):
         said.append(f"{both[0].spec.name} {both[0].spec.schedule_says}: the schedule is not used.")
     return said

@@ -87,7 +87,6 @@ class Fit:
         yield from self._train(trainer, clips, listeners)
 
     def _begin(self, state: TrainingState, snapshot: Snapshot | None, base: Snapshot | None) -> Iterator[Event]:
-        settings = self.run.settings.fit
         if snapshot:
             reports, anew = state.restore(snapshot)
             yield Note(message=f"Resumed from step {state.step}, epoch {state.epoch}: " + _loaded(reports))

@@ -65,7 +65,7 @@ class FitSettings(Settings):
         help="A recording that every saved epoch is converted from, to compare them by ear. Empty: one of the held-out clips.")
     audition_pitch_shift: int = option(
         0, low=-24, high=24, step=1, label="Pitch of that clip", advanced=True, help="Semitones added to its pitch.")
-    optimizer: str = option("AdamW", advanced=True, help="What turns gradients into steps. AdamW is what the family uses; `optimizers` lists all.")
+    optimizer: str = option("AdamW", advanced=True, help="What turns gradients into steps. AdamW is what the RVC family trains with.")
     optimizer_options: str = option("", advanced=True, help="Its own settings, as name=value with commas between them.")
     optimizer_d: str = option("", label="Optimizer of D", advanced=True, help="Empty: that of G, or what goes with it.")
     optimizer_options_d: str = option("", label="Optimizer options of D", advanced=True, help="Empty: those of G, where they are the same.")

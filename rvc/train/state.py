@@ -73,7 +73,7 @@ class TrainingState:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Inside, the weights are those to be heard, scored, saved and exported, which with some optimizers are not the ones in training."""
+        """Inside, the weights are those to be heard, scored, saved and exported: with some optimizers not the ones in training."""
         with self.optimizer_g.evaluation_weights(), self.optimizer_d.evaluation_weights():
             yield
 
