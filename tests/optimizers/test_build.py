@@ -237,7 +237,7 @@ def test_the_average_begins_at_half_of_the_run_and_is_the_mean_from_there():
     for step in range(8):
         module.weight.grad, module.bias.grad = torch.ones(1, 1), torch.full((1,), float(step))
         optimizer.step()
-        path.append(float(module.bias))
+        path.append(module.bias.item())
     with optimizer.evaluation_weights():
         shown = float(module.bias)
     assert float(module.bias) == path[-1]

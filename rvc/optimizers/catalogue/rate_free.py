@@ -51,7 +51,7 @@ SPECS = (
     OptimizerSpec(
         **{**AVERAGING, "source": schedulefree("SGDScheduleFree")}, name="ScheduleFreeSGD", title="Schedule-free SGD",
         description="SGD that averages its way to where a schedule would have led.",
-        paper=ROAD, rates=matched(0.1), arguments={"weight_decay": 0.0}, knobs=(momentum(0.9),), clip_norm=BY_GRADIENT,
+        paper=ROAD, rates=matched(0.1), arguments={"weight_decay": 0.0}, knobs=(momentum(0.9),), clip_norm=BY_GRADIENT, stays_still=LOST,
         state=ONE_MOMENT, learns=16, verdict=toy("completeness", 1.32), stars=2.0,
         sentence="Its rate holds with the gradient clipped to a norm of 1; ten times as high it circles around where it should end."),
     OptimizerSpec(
