@@ -1,0 +1,55 @@
+"""Optimizers in a real fit: saved weights are the ones to be heard, resume is exact, and a change is told."""
+
+import pytest
+import torch
+
+from rvc import checkpoint
+from rvc.events import Note
+from rvc.train.fit import FitReport
+from rvc.train.run import TrainingRun
+from tests.train.test_fit import fit, losses, weights_hash
+
+# One of each way to be different: weights to show, a rate of its own, two optimizers in one, curvature, no decay, an average.
+DIFFERENT = ["ScheduleFreeAdamW", "Prodigy", "Muon", "Sophia", "A2Grad", "Shampoo"]
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_stopping_inside_an_epoch_and_resuming_equals_never_stopping(tiny_run, name):
+    whole, parted = tiny_run("whole", epochs=1, optimizer=name), tiny_run("parted", epochs=1, optimizer=name)
+    expected = losses(fit(whole))
+    first = fit(parted, stop_after=2)
+    assert losses(first) + losses(fit(parted)) == expected
+    assert models(parted, 3) == models(whole, 3)
+
+
+def models(run: TrainingRun, step: int) -> str:
+    return weights_hash(run, step) if run.settings.fit.optimizer != "Shampoo" else _weights(run, step)
+
+
+def _weights(run: TrainingRun, step: int) -> str:
+    """Of the networks alone: the state of some optimizers is not a flat table of tensors."""
+    return str([one.double().sum().item() for kind in "GD" for one in checkpoint.read(run.checkpoint(kind, step))["model"].values()])
+
+
+def test_what_is_saved_and_exported_are_the_weights_to_be_heard(tiny_run):
+    run = tiny_run(epochs=1, optimizer="ScheduleFreeAdamW")
+    fit(run)
+    saved = checkpoint.read(run.checkpoint("G", 3))
+    voice = torch.load(run.voices()[-1], weights_only=True)["weight"]
+    assert all(torch.equal(one, saved["model"][name].half()) for name, one in voice.items())
+    trained = saved["optimizer"]["training_weights"]
+    assert trained, "beside them the weights in training are kept"
+    shown = list(saved["model"].values())
+    assert any(not torch.equal(trained[place], shown[place]) for place in trained if trained[place].shape == shown[place].shape)
+
+
+def test_another_optimizer_on_resume_begins_anew_and_says_so(tiny_run, home):
+    run = tiny_run(epochs=1)
+    fit(run)
+    changed = run.settings.fit.model_copy(update={"epochs": 2, "optimizer": "Lion"})
+    longer = TrainingRun.create(home, "demo", run.settings.model_copy(update={"fit": changed}))
+    items = fit(longer)
+    assert items[-1] == FitReport(epoch=2, step=6, stopped=False)
+    warnings = [one.message for one in items if isinstance(one, Note) and one.level == "warning"]
+    assert [one for one in warnings if "begins with an empty state" in one] == [
+        "G was trained with AdamW so far; Lion begins with an empty state.", "D was trained with AdamW so far; Lion begins with an empty state."]
