@@ -35,6 +35,7 @@ from rvc.train.step import Stepper
 
 CHECKED_STEPS, TOLERANCE = 20, 1e-4
 CLIPS, CLIP_SECONDS = 16, 3.0
+_SETTLED = 1001  # the first fifty steps of a run also measure how far they moved the weights
 COMPARED = ("loss/d/adv", "loss/g/total", "loss/g/adv", "loss/g/fm", "loss/g/mel", "loss/g/kl")
 
 
@@ -54,7 +55,8 @@ def main() -> None:
         device = devices.resolve(asked.device)
         precision = devices.probe_precision(device, asked.precision)
         precision.settle()
-        pair = Pair(home, "timed", device, precision, size=asked.size, rate=asked.rate, batch=asked.batch, compile=asked.compile)
+        pair = Pair(home, "timed", device, precision, size=asked.size, rate=asked.rate, batch=asked.batch, compile=asked.compile,
+                    first_step=_SETTLED)
         document = pair.timed(asked.steps)
     print(json.dumps({"largest_relative_difference": worst, "checked_steps": CHECKED_STEPS, "device": devices.name_of(device),
                       "precision": precision.name, "size": asked.size, "rate": asked.rate, "batch": asked.batch, "compile": asked.compile,
@@ -66,7 +68,7 @@ class Pair:
     """Both ways of stepping, from equal weights, over the same clips."""
 
     def __init__(self, home: Home, name: str, device: torch.device, precision: Precision, *, size: str, rate: int, batch: int,
-                 compile: bool = False) -> None:
+                 compile: bool = False, first_step: int = 0) -> None:
         self.run = made_run(home, name, size=size, sample_rate=rate, batch_size=batch, compile=compile)
         config = config_for("v2", rate, size=size)
         self.device, self.batch = device, batch
@@ -74,6 +76,7 @@ class Pair:
         ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, tiny=size == "tiny", needs_scaler=False) for _ in "ab")
         for state in (ours, plain):
             state.set_rates(total_steps=10**6)
+            state.step = first_step
         cache = device if device.type == "cuda" else None
         self.dataset = ClipDataset(self.run, config, self.clips, cache)
         self.ours = Stepper(ours, device, precision)

@@ -52,11 +52,12 @@ def test_nothing_is_said_of_the_default():
 
 
 def test_a_schedule_that_is_not_used_is_told():
-    assert any("the schedule is not used" in one for one in remarks(FitSettings(optimizer="ScheduleFreeAdamW", schedule="cosine"), fine_tune=True))
+    fit = FitSettings(optimizer="ScheduleFreeAdamW", schedule="cosine")
+    assert any("the schedule is not used" in one for one in remarks(fit, fine_tune=True))
 
 
 @pytest.mark.parametrize(("values", "word"), [
-    ({"optimizer": "AdamV"}, "AdamW"),
+    ({"optimizer": "AdamWW"}, "AdamW"),
     ({"optimizer": "Adm"}, "Adam"),
     ({"optimizer_d": "Lyon"}, "Lion"),
     ({"learning_rate": 0.0}, "no learning rate for AdamW"),

@@ -71,8 +71,8 @@ def weights_hash(run: TrainingRun, step: int) -> str:
         for name, tensor in sorted(content["model"].items()):
             digest.update(name.encode() + tensor.numpy().tobytes())
         for i, values in sorted(content["optimizer"]["state"].items()):
-            for name, tensor in sorted(values.items()):
-                digest.update(f"{i}{name}".encode() + tensor.numpy().tobytes())
+            for name, value in sorted(values.items()):
+                digest.update(f"{i}{name}".encode() + (value.numpy().tobytes() if hasattr(value, "numpy") else repr(value).encode()))
     return digest.hexdigest()
 
 
