@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,8 +30,10 @@ class Shell:
                               capture_output=True, timeout=timeout, check=False)
 
     def start(self, *arguments: str | Path) -> subprocess.Popen:
+        """As a person would in a terminal: Ctrl-C works, also when the tests themselves were started in the background and ignore it."""
         return subprocess.Popen([sys.executable, "-m", "rvc", *map(str, arguments)], cwd=PROJECT, env=self.environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def json(self, *arguments: str | Path) -> dict | list:
         done = self(*arguments, "--json")
