@@ -98,7 +98,7 @@ class Bench:
     def _trained(self, state: TrainingState, seed: int, steps: int) -> tuple[float, float]:
         """Mel loss of the last steps, and seconds a step."""
         dataset = ClipDataset(self.run, self.config, list(ClipList.read(self.run.filelist)))
-        sampler = ClipSampler([clip.frames for clip in dataset.clips], BATCH, seed)
+        sampler = ClipSampler.of(dataset.clips, state.fit)
         stepper, losses, began = Stepper(state, CPU, FP32), [], time.process_time()
         while len(losses) < steps:
             for work in parts(dataset, sampler, state.epoch, state.batch):

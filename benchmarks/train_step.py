@@ -13,6 +13,7 @@ import os
 import platform
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -35,7 +36,7 @@ from rvc.train.step import Stepper
 
 CHECKED_STEPS, TOLERANCE = 20, 1e-4
 CLIPS, CLIP_SECONDS = 16, 3.0
-_SETTLED = 1001  # the first fifty steps of a run also measure how far they moved the weights
+_SETTLED = 1001
 COMPARED = ("loss/d/adv", "loss/g/total", "loss/g/adv", "loss/g/fm", "loss/g/mel", "loss/g/kl")
 
 
@@ -55,33 +56,43 @@ def main() -> None:
         device = devices.resolve(asked.device)
         precision = devices.probe_precision(device, asked.precision)
         precision.settle()
-        pair = Pair(home, "timed", device, precision, size=asked.size, rate=asked.rate, batch=asked.batch, compile=asked.compile,
-                    first_step=_SETTLED)
-        document = pair.timed(asked.steps)
+        case = Case(size=asked.size, rate=asked.rate, batch=asked.batch, compile=asked.compile, first_step=_SETTLED)
+        document = Pair(home, case, device, precision).timed(asked.steps)
     print(json.dumps({"largest_relative_difference": worst, "checked_steps": CHECKED_STEPS, "device": devices.name_of(device),
-                      "precision": precision.name, "size": asked.size, "rate": asked.rate, "batch": asked.batch, "compile": asked.compile,
+                      "precision": precision.name, **asdict(case),
                       "threads": torch.get_num_threads(), "torch": torch.__version__, "machine": platform.processor() or platform.machine(),
                       "cores": os.cpu_count(), **document}, indent=2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What is trained. ``first_step``: where in a run, for the first fifty steps also measure how far they moved the weights."""
+
+    size: str
+    rate: int
+    batch: int
+    compile: bool = False
+    first_step: int = 0
 
 
 class Pair:
     """Both ways of stepping, from equal weights, over the same clips."""
 
-    def __init__(self, home: Home, name: str, device: torch.device, precision: Precision, *, size: str, rate: int, batch: int,
-                 compile: bool = False, first_step: int = 0) -> None:
-        self.run = made_run(home, name, size=size, sample_rate=rate, batch_size=batch, compile=compile)
-        config = config_for("v2", rate, size=size)
-        self.device, self.batch = device, batch
+    def __init__(self, home: Home, case: Case, device: torch.device, precision: Precision) -> None:
+        self.run = made_run(home, case)
+        config = config_for("v2", case.rate, size=case.size)
+        self.device, self.batch = device, case.batch
         self.clips = list(ClipList.read(self.run.filelist))
-        ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, tiny=size == "tiny", needs_scaler=False) for _ in "ab")
+        ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, tiny=case.size == "tiny", needs_scaler=False)
+                       for _ in "ab")
         for state in (ours, plain):
             state.set_rates(total_steps=10**6)
-            state.step = first_step
+            state.step = case.first_step
         cache = device if device.type == "cuda" else None
         self.dataset = ClipDataset(self.run, config, self.clips, cache)
         self.ours = Stepper(ours, device, precision)
         self.plain = PlainStepper(plain, self.run, device, precision.autocast)
-        self.segment_seconds = config.segment_samples / rate
+        self.segment_seconds = config.segment_samples / case.rate
 
     def chosen(self, step: int) -> list[int]:
         """The clips of a batch, round and round."""
@@ -131,7 +142,7 @@ class Pair:
 
 def checked(home: Home) -> float:
     """The largest relative difference of any loss over the checked steps; stops the benchmark when that is too large."""
-    pair = Pair(home, "checked", torch.device("cpu"), FP32, size="tiny", rate=24000, batch=4)
+    pair = Pair(home, Case(size="tiny", rate=24000, batch=4), torch.device("cpu"), FP32)
     worst = 0.0
     for step in range(CHECKED_STEPS):
         ours, plain = pair.step_ours(step).by_tag(), pair.step_plain(step)
@@ -140,12 +151,12 @@ def checked(home: Home) -> float:
     return worst
 
 
-def made_run(home: Home, name: str, *, size: str, **settings) -> TrainingRun:
+def made_run(home: Home, case: Case) -> TrainingRun:
     """A run folder as the extract stage leaves it: tones that glide, and noise for content."""
-    asked = {"dataset": str(home.root), "model_size": size, "embedder": "builtin", "f0_method": "swift",
-             "base_model": "scratch", **settings}
-    sample_rate = asked["sample_rate"]
-    run = TrainingRun.create(home, name, from_flat(TrainingSettings, asked))
+    sample_rate = case.rate
+    asked = {"dataset": str(home.root), "model_size": case.size, "embedder": "builtin", "f0_method": "swift", "base_model": "scratch",
+             "sample_rate": sample_rate, "batch_size": case.batch, "compile": case.compile}
+    run = TrainingRun.create(home, f"{case.size} at {sample_rate}", from_flat(TrainingSettings, asked))
     random = np.random.default_rng(0)
     for folder in (run.clips, run.f0, run.features):
         folder.mkdir()

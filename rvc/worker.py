@@ -11,7 +11,6 @@ import traceback
 from pathlib import Path
 
 import psutil
-from filelock import Timeout
 
 from rvc.errors import RvcError
 from rvc.events import Ended, Event, Metrics, Progress, Started
@@ -30,10 +29,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         run = TrainingRun.open(Path(arguments[0]).resolve())
-        with run.lock.acquire(timeout=0):
+        with run.held():
             return work(run)
-    except Timeout:
-        print(f"{run.name!r} is being trained already.", file=sys.stderr)
     except RvcError as error:
         print(error, file=sys.stderr)
     return 1

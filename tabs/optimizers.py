@@ -36,14 +36,13 @@ def wire(view: View, form: Form) -> None:
 
     @handler
     def chosen(name: str, base_model: str) -> list[Any]:
-        spec = named(name)
-        return [card_html(spec.name), spec.rate("g", fine_tune=base_model != "scratch"), ""]
+        return [named(name).rate("g", fine_tune=base_model != "scratch"), ""]
 
     @handler
     def looked(shelf: str, name: str) -> Any:
         return gr.update(choices=choices(shelf), value=name)
 
-    optimizer.input(chosen, [optimizer, base], [view.card, form.components["learning_rate"], form.components["optimizer_options"]], **QUIET)
+    optimizer.input(chosen, [optimizer, base], [form.components["learning_rate"], form.components["optimizer_options"]], **QUIET)
     optimizer.change(handler(card_html), [optimizer], view.card, **QUIET)
     view.shelf.input(looked, [view.shelf, optimizer], optimizer, **QUIET)
 

@@ -9,7 +9,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 AVERAGED_STEPS = 50
 # What Applio calls the running means: the same words below loss_avg_50/ and grad_avg_50/.
-_AVERAGED = ("grad/norm_d", "grad/norm_g", "loss/d/adv", "loss/g/adv", "loss/g/fm", "loss/g/kl", "loss/g/mel", "loss/g/total")
+# The mean of grad/clipped_* is how often a gradient met its limit.
+_AVERAGED = ("grad/norm_d", "grad/norm_g", "grad/clipped_d", "grad/clipped_g", "loss/d/adv", "loss/g/adv", "loss/g/fm", "loss/g/kl",
+             "loss/g/mel", "loss/g/total")
 _SOMETIMES = "update/"
 
 

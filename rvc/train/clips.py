@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import soundfile
 
 from rvc.errors import FormatError
 from rvc.paths import write_text_whole
+from rvc.train.settings import FitSettings
 
 FRAMES_PER_SECOND = 100
 CLIP_NAME = re.compile(r"(\d+)_(\d+)_(\d+)")  # speaker, recording, clip within the recording
@@ -117,6 +118,10 @@ class ClipSampler:
     lengths_frames: list[int]
     batch_size: int
     seed: int
+
+    @classmethod
+    def of(cls, clips: Iterable[Clip], fit: FitSettings) -> "ClipSampler":
+        return cls([clip.frames for clip in clips], fit.batch_size, fit.seed)
 
     @property
     def batches_per_epoch(self) -> int:

@@ -13,14 +13,14 @@ from rvc import device as devices
 from rvc.errors import TrainingError
 from rvc.events import Event, Metrics, Note, Saved
 from rvc.export import VoiceFacts, export_voice
-from rvc.models.config import ModelConfig, config_for
+from rvc.models.config import STANDARD_SPEAKERS, ModelConfig, config_for
 from rvc.paths import Home
 from rvc.train import base_weights, bases, checkpoints
 from rvc.train.audition import Audition
 from rvc.train.board import Board, NoBoard
 from rvc.train.checkpoints import Snapshot
 from rvc.train.chosen import remarks
-from rvc.train.clips import ClipList
+from rvc.train.clips import ClipList, ClipSampler
 from rvc.train.dataset import ClipDataset
 from rvc.train.evaluation import Evaluation
 from rvc.train.ranks import ALONE, Ranks
@@ -30,8 +30,6 @@ from rvc.train.settings import FitSettings
 from rvc.train.state import TrainingState
 from rvc.train.trainer import EpochFinished, Trainer
 from rvc.train.watch import RunDoctor
-
-DEFAULT_SPEAKERS = 109  # rows of the speaker table in the family's own configurations
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Fit:
         for sentence in remarks(settings, fine_tune=fine_tune):
             yield Note(message=sentence)
         state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler, fine_tune=fine_tune,
-                                    total_steps=settings.epochs * -(-len(clips) // settings.batch_size))
+                                    total_steps=settings.epochs * ClipSampler.of(clips, settings).batches_per_epoch)
         yield from self._begin(state, snapshot, base)
         del snapshot, base  # a gigabyte at full size
         cache = device if device.type == "cuda" and settings.cache_on_device else None
@@ -169,7 +167,7 @@ class Fit:
         settings = self.run.settings
         table = (generator or {}).get("model", {}).get("emb_g.weight")
         return config_for(settings.model.version, settings.data.sample_rate, settings.model.pitch_guidance, settings.model.vocoder,
-                          settings.model.model_size, n_speakers=DEFAULT_SPEAKERS if table is None else len(table))
+                          settings.model.model_size, n_speakers=STANDARD_SPEAKERS if table is None else len(table))
 
 
 def _refuse_large_batch(fit: FitSettings, clips: ClipList) -> None:

@@ -86,7 +86,7 @@ def _by_hand(fit: Fit) -> None:
             pass
         return
     run = fit.run
-    with run.lock.acquire(timeout=0):
+    with run.held():
         me = psutil.Process()
         _tell(run.events, Started(pid=me.pid, process_started=me.create_time()))
         try:

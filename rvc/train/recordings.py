@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rvc.audio import EXTENSIONS
 from rvc.errors import DatasetError
+from rvc.models.config import STANDARD_SPEAKERS
 from rvc.train.run import TrainingRun
 
-SPEAKERS = 109  # rows of the speaker table in every public base model
 # What systems and programs put into folders beside hidden ones; never a speaker.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__"})
 
@@ -135,8 +135,9 @@ def _ids(folders: list[str]) -> dict[str, int]:
     """The speaker of each folder; ``folders`` are all numbered or all named, in the order of the alphabet."""
     ids = {folder: int(folder) if _numbered(folder) else place for place, folder in enumerate(folders)}
     for folder, number in ids.items():
-        if number >= SPEAKERS:
-            raise DatasetError(f"The folder {_printable(folder)} would be speaker {number}; a voice has the speakers 0 to {SPEAKERS - 1}.",
+        if number >= STANDARD_SPEAKERS:
+            last = STANDARD_SPEAKERS - 1
+            raise DatasetError(f"The folder {_printable(folder)} would be speaker {number}; a voice has the speakers 0 to {last}.",
                                fix="Number the folders from 0." if _numbered(folder) else "Train fewer speakers at once.")
     return ids
 

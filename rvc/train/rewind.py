@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import Timeout
-
-from rvc.errors import RunBusyError, RunError
+from rvc.errors import RunError
 from rvc.train.aside import put_aside
 from rvc.train.run import TrainingRun
 
@@ -31,14 +29,11 @@ def rewind(run: TrainingRun, step: int) -> Rewound:
     ``RunBusyError`` while it is being trained, ``RunError`` when there is no checkpoint of that step. Nothing is changed then. To be
     done again after it was cut off; what is moved then lies in a second folder.
     """
-    try:
-        with run.lock.acquire(timeout=0):
-            _refuse_missing(run, step)
-            for stage in _FROM_THE_FIT_ON:
-                run.forget(stage)
-            return Rewound(step, put_aside(run, after=step))
-    except Timeout:
-        raise RunBusyError(f"{run.name!r} is being trained.", fix="Stop it first.") from None
+    with run.held():
+        _refuse_missing(run, step)
+        for stage in _FROM_THE_FIT_ON:
+            run.forget(stage)
+        return Rewound(step, put_aside(run, after=step))
 
 
 def _refuse_missing(run: TrainingRun, step: int) -> None:

@@ -6,6 +6,8 @@ which inputs, ``events.jsonl`` what happened. No torch here.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -237,12 +239,22 @@ class TrainingRun:
         """Held for the moment in which a worker is started."""
         return FileLock(self.folder / "launch.lock", timeout=30)
 
-    def refuse_if_busy(self) -> None:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The lock, inside the block; ``RunBusyError`` while somebody else has it."""
+        lock = self.lock
         try:
-            with self.lock.acquire(timeout=0):
-                return
+            lock.acquire(timeout=0)
         except Timeout:
             raise RunBusyError(f"{self.name!r} is being trained already.", fix="Stop it first, or choose another name.") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def refuse_if_busy(self) -> None:
+        with self.held():
+            pass
 
     # -- stages ------------------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,9 @@ from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun, fingerprint
 
 Stop = Callable[[], bool]
-_NOT_LEARNT_FROM = {"device", "keep_checkpoints", "keep_every_epochs"}  # with others a finished fit stays finished
+# Where and with how much memory it was computed, what was kept, what was heard: with others a finished fit stays finished.
+_NOT_LEARNT_FROM = {"device", "gpus", "cache_on_device", "compile", "accumulate", "activation_checkpointing", "keep_checkpoints",
+                    "keep_every_epochs", "evaluate", "audition", "audition_pitch_shift"}
 
 
 @dataclass(frozen=True)

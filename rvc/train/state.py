@@ -69,7 +69,10 @@ class TrainingState:
     @property
     def voice_weights(self) -> str:
         """In words, for the voice file."""
-        return f"mean of the trained ones (EMA {self.fit.ema_decay:g})" if self.ema else "as trained"
+        if self.ema:
+            return f"mean of the trained ones (EMA {self.fit.ema_decay:g})"
+        spec = self.optimizer_g.spec
+        return "as trained" if spec.evaluation == "as trained" else f"mean of the trained ones ({spec.name})"
 
     @contextmanager
     def shown(self) -> Iterator[None]:

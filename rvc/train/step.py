@@ -16,8 +16,9 @@ import torch
 from rvc import device as devices
 from rvc.device import Precision
 from rvc.errors import NonFiniteLossError, TrainingError
+from rvc.models.discriminators import Discriminator
 from rvc.models.draws import ItemDraws
-from rvc.models.synthesizer import SynthesizerOutput, frames_from
+from rvc.models.synthesizer import Synthesizer, SynthesizerOutput, frames_from
 from rvc.optimizers.composite import Composite
 from rvc.train import losses
 from rvc.train.dataset import Batch, Part
@@ -88,7 +89,6 @@ class Stepper:
         state = self.state
         state.synthesizer.train()
         state.discriminator.train()
-        sizes = UpdateSizes(state.synthesizer, state.discriminator) if measured(state.step) else None
         judged = self._learnt(work, state.discriminator, self._discriminator_part)
         values = self._update(state.optimizer_d, state.discriminator, judged, "d")
         with frozen(state.discriminator):  # gradients go through the discriminator, not into it
@@ -100,8 +100,6 @@ class Stepper:
             state.scaler.update()
         if state.ema:
             state.ema.update_parameters(state.synthesizer)
-        if sizes:
-            values |= sizes.by_tag()
         state.step, state.batch = state.step + 1, state.batch + 1
         return StepValues.of(values, known)
 
@@ -209,17 +207,20 @@ class Stepper:
     # -- updates -------------------------------------------------------------------------------------------------------------
 
     def _update(
-        self, optimizer: Composite, network: torch.nn.Module, summed: dict[str, torch.Tensor], letter: str
+        self, optimizer: Composite, network: Synthesizer | Discriminator, summed: dict[str, torch.Tensor], letter: str
     ) -> dict[str, torch.Tensor]:
-        """One optimizer step, unless a loss is not finite; the losses with the L2 norm of the gradient and whether it was clipped."""
+        """One optimizer step, unless a loss is not finite; the losses with the L2 norm of the gradient, whether it was clipped, and now
+        and then how far the weights moved."""
         limit = (self._fit.clip_generator if letter == "g" else self._fit.clip_discriminator) or optimizer.spec.clip_norm
         self.state.scaler.unscale_(optimizer)
         norm = torch.nn.utils.get_total_norm([one.grad for one in network.parameters() if one.grad is not None])
         if limit:
             torch.nn.utils.clip_grads_with_norm_(network.parameters(), limit, norm)
+        sizes = UpdateSizes(network) if measured(self.state.step) else None
         self._step_unless_broken(optimizer, summed[_TOTALS[letter]], norm, letter)
         clipped = (norm > limit).float() if limit else torch.zeros_like(norm)
-        return {**summed, f"grad/norm_{letter}": norm, f"grad/clipped_{letter}": clipped}
+        moved = sizes.by_tag() if sizes else {}
+        return {**summed, f"grad/norm_{letter}": norm, f"grad/clipped_{letter}": clipped, **moved}
 
     def _step_unless_broken(self, optimizer: Composite, loss: torch.Tensor, norm: torch.Tensor, letter: str) -> None:
         """On a GPU a fused optimizer is told on the GPU to leave the weights alone; nobody waits for the numbers here."""

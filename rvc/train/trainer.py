@@ -21,6 +21,7 @@ from rvc.train.mel import mel_of, mel_spectrogram
 from rvc.train.ranks import ALONE, Ranks
 from rvc.train.state import TrainingState
 from rvc.train.step import Stepper, StepValues, fetched, refuse_not_finite
+from rvc.train.undisturbed import undisturbed
 
 _SPEED_STEPS = 30  # how many recent steps the speed is averaged over
 _FETCH_SECONDS = 0.5  # how long the numbers of a GPU's steps stay there: to ask for them is to wait for it
@@ -50,7 +51,7 @@ class Trainer:
     ) -> None:
         self.state, self._fit, self._dataset, self._device, self._ranks = state, state.fit, dataset, device, ranks
         self.stepper = Stepper(state, device, precision, ranks)
-        self._sampler = ClipSampler([clip.frames for clip in dataset.clips], self._fit.batch_size, self._fit.seed)
+        self._sampler = ClipSampler.of(dataset.clips, self._fit)
         self._finished_at: deque[float] = deque(maxlen=_SPEED_STEPS)
         self._taken: list[_Taken] = []
         self._fetched_at = 0.0
@@ -111,15 +112,13 @@ class Trainer:
 
     # -- something to look at and to listen to -------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def preview(self, board: Board) -> None:
         """Mels and audio of the first clip, always the same one, so that saves can be compared."""
         batch = collate([self._dataset[0]]).to(self._device)
         network, config = self.state.voice, self.state.config
         bands = {"sample_rate": config.sample_rate, "n_fft": config.n_fft, "n_mels": config.n_mels}
-        network.eval()
-        torch.manual_seed(self._fit.seed)
-        audio = network.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
+        with undisturbed(network, self._device, self._fit.seed):
+            audio = network.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
         original = mel_of(batch.spec, **bands)
         padded = functional.pad(audio[:, 0], (0, max(0, config.n_fft - audio.shape[-1])))
         generated = mel_spectrogram(padded, hop_length=config.hop_length, **bands)

@@ -20,12 +20,14 @@ def measured(step: int) -> bool:
 
 
 class UpdateSizes:
-    """The weights as they are now, to be compared with what a step made of them."""
+    """The weights of one network as they are now, to be compared with what its update made of them.
 
-    def __init__(self, synthesizer: Synthesizer, discriminator: Discriminator) -> None:
-        self._modules = {
-            **{f"g/{name}": list(module.parameters()) for name, module in synthesizer.named_children()},
-            **{f"d/{name}": list(module.parameters()) for name, module in discriminator.discriminators.named_children()}}
+    Made when the gradients are there: what the passes needed is free again by then.
+    """
+
+    def __init__(self, network: Synthesizer | Discriminator) -> None:
+        parts, letter = (network.discriminators, "d") if isinstance(network, Discriminator) else (network, "g")
+        self._modules = {f"{letter}/{name}": list(module.parameters()) for name, module in parts.named_children()}
         with torch.no_grad():
             self._before = {name: [one.detach().clone() for one in weights] for name, weights in self._modules.items()}
 

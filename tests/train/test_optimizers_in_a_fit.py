@@ -35,7 +35,9 @@ def test_what_is_saved_and_exported_are_the_weights_to_be_heard(tiny_run):
     run = tiny_run(epochs=1, optimizer="ScheduleFreeAdamW")
     fit(run)
     saved = checkpoint.read(run.checkpoint("G", 3))
-    voice = torch.load(run.voices()[-1], weights_only=True)["weight"]
+    content = torch.load(run.voices()[-1], weights_only=True)
+    assert content["weights_are"] == "mean of the trained ones (ScheduleFreeAdamW)"
+    voice = content["weight"]
     assert all(torch.equal(one, saved["model"][name].half()) for name, one in voice.items())
     trained = saved["optimizer"]["training_weights"]
     assert trained, "beside them the weights in training are kept"

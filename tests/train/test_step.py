@@ -29,7 +29,7 @@ def prepared(tiny_run):
         state = TrainingState.fresh(config, run.settings.fit, CPU, tiny=True, needs_scaler=False)
         state.set_rates(total_steps=100)
         dataset = ClipDataset(run, config, list(ClipList.read(run.filelist)))
-        sampler = ClipSampler([clip.frames for clip in dataset.clips], BATCH, run.settings.fit.seed)
+        sampler = ClipSampler.of(dataset.clips, run.settings.fit)
         return state, next(one for one in parts(dataset, sampler, 0, 0) if len(one) == BATCH)
 
     return made
