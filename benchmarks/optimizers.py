@@ -29,6 +29,7 @@ from rvc.models.config import ModelConfig, config_for
 from rvc.optimizers.registry import OPTIMIZERS
 from rvc.paths import ASSETS, Home
 from rvc.settings import from_flat
+from rvc.train import new_run
 from rvc.train.chosen import chosen
 from rvc.train.clips import ClipList, ClipSampler
 from rvc.train.dataset import ClipDataset, parts
@@ -131,7 +132,7 @@ def prepare(folder: Path) -> None:
         "f0_method": "swift", "base_model": "scratch", "slice_seconds": 1.0, "overlap_seconds": 0.0, "held_out_percent": 10.0,
         "device": "cpu", "batch_size": BATCH})
     home = Home(folder)
-    for event in run_stages(TrainingRun.create(home, "bench", settings), home, lambda: False):
+    for event in run_stages(new_run.create(home, "bench", settings), home, lambda: False):
         if isinstance(event, Stage) and (event.stage, event.status) == ("fit", "started"):
             break
     bench = Bench.opened(folder)

@@ -27,6 +27,7 @@ from rvc.device import FP32, Precision
 from rvc.models.config import config_for
 from rvc.paths import Home
 from rvc.settings import from_flat
+from rvc.train import new_run
 from rvc.train.clips import ClipList
 from rvc.train.dataset import ClipDataset, Part
 from rvc.train.run import TrainingRun
@@ -156,7 +157,7 @@ def made_run(home: Home, case: Case) -> TrainingRun:
     sample_rate = case.rate
     asked = {"dataset": str(home.root), "model_size": case.size, "embedder": "builtin", "f0_method": "swift", "base_model": "scratch",
              "sample_rate": sample_rate, "batch_size": case.batch, "compile": case.compile}
-    run = TrainingRun.create(home, f"{case.size} at {sample_rate}", from_flat(TrainingSettings, asked))
+    run = new_run.create(home, f"{case.size} at {sample_rate}", from_flat(TrainingSettings, asked))
     random = np.random.default_rng(0)
     for folder in (run.clips, run.f0, run.features):
         folder.mkdir()

@@ -16,6 +16,7 @@ from rvc.events import Event
 from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
 from rvc.settings import from_flat
+from rvc.train import new_run
 from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.voices import VoiceLibrary
@@ -88,7 +89,7 @@ class Studio:
             raise RunBusyError(f"{folder.name!r} is being trained already.", fix="Stop it first, or choose another name.")
         if recordings:
             settings = _with_dataset(settings, uploads.keep([Path(one) for one in recordings], folder))
-        return self._launched(TrainingRun.create(self.home, name, settings))
+        return self._launched(new_run.create(self.home, name, settings))
 
     def report(self, recordings: Sequence[str], dataset: str, sample_rate: int) -> Iterator["Event | ReportCard"]:
         """What uploaded ``recordings``, or else those in ``dataset``, are good for: progress, then the card."""
@@ -123,8 +124,8 @@ class Studio:
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
         if not name.strip() or not (self.folder(name) / "run.json").exists():
-            return Resolved.of(settings, self.home)
-        return Resolved.of(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
+            return new_run.settled(settings, self.home)
+        return new_run.settled(settings, self.home, TrainingRun.begun(self.folder(name))).keeping(self.run(name).resolved, settings)
 
     def make_pretrain(self, run: str, name: str) -> "MadePretrain":
         """Of the newest checkpoint of ``run``; an empty name is the run's."""

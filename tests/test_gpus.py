@@ -8,7 +8,7 @@ import pytest
 from rvc import doctor, gpus
 from rvc.errors import DeviceError
 from rvc.settings import from_flat
-from rvc.train.run import TrainingRun
+from rvc.train import new_run
 from rvc.train.settings import TrainingSettings
 
 TWO = "0, NVIDIA H100 80GB HBM3, 81559\n1, NVIDIA GeForce RTX 4090, Founders, 24564\n"
@@ -107,5 +107,5 @@ def test_a_run_on_gpus_that_are_not_there_is_refused_before_anything_is_made(two
     for values in ({"gpus": "0,3"}, {"device": "cuda:3"}):
         settings = from_flat(TrainingSettings, {"dataset": str(tmp_path), "embedder": "builtin", "f0_method": "fcpe", **values})
         with pytest.raises(DeviceError, match="no GPU 3"):
-            TrainingRun.create(home, "demo", settings)
+            new_run.create(home, "demo", settings)
     assert not (home.logs / "demo").exists()

@@ -14,6 +14,7 @@ from rvc.errors import RunError
 from rvc.events import JobState
 from rvc.paths import Home, checked_name
 from rvc.settings import flat
+from rvc.train import new_run
 from rvc.train.rewind import rewind
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
@@ -42,7 +43,7 @@ def train(run: str, /, *, settings: _Flags = None, detach: bool = False, json: b
     home = Home.here()
     before = TrainingRun.named(home, run) if (home.logs / checked_name(run) / "run.json").exists() else None
     asked = settings_from(TrainingSettings, settings, flat(before.settings) if before else None)
-    return _work_on(TrainingRun.create(home, run, asked), detach=detach, json=json)
+    return _work_on(new_run.create(home, run, asked), detach=detach, json=json)
 
 
 def resume(run: str, /, *, from_step: int | None = None, detach: bool = False, json: bool = False) -> int:

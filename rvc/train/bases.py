@@ -7,16 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rvc.download.pairs import BasePair, Half, base_pairs, halves
 from rvc.download.sidecar import Network
 from rvc.errors import EmbedderMismatchError, MissingAssetError, RunError, SettingsError
 from rvc.paths import Home, checked_name
+from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from rvc.train.run import TrainingRun
 
 SCRATCH = "scratch"
 RUN = "run:"  # before the name of a run, and after it perhaps @ and a step
@@ -52,7 +50,7 @@ class Base:
         return cls(pair.name, pair.source, pair.g_path, pair.d_path, pair.network, dict(pair.sidecar.sha256) if pair.sidecar else {})
 
     @classmethod
-    def of_run(cls, run: "TrainingRun", step: int) -> "Base":
+    def of_run(cls, run: TrainingRun, step: int) -> "Base":
         return cls(f"{RUN}{run.name}@{step}", "run", run.checkpoint("G", step), run.checkpoint("D", step),
                    network_of(run.settings, run.resolved.embedder), {})
 
@@ -138,8 +136,6 @@ def _misfit(base: Base, wanted: Network) -> str:
 
 
 def _all(home: Home) -> Iterator[Base]:
-    from rvc.train.run import TrainingRun  # which needs this module to settle what a run starts from
-
     yield from map(Base.of_pair, base_pairs(home))
     for manifest in sorted(home.logs.glob("*/run.json")):
         try:
@@ -150,8 +146,6 @@ def _all(home: Home) -> Iterator[Base]:
 
 
 def _of_run(asked: str, home: Home) -> Base:
-    from rvc.train.run import TrainingRun  # which needs this module to settle what a run starts from
-
     name, _, step = asked.rpartition("@")
     if not name or not step.isdecimal() or (home.logs / checked_name(asked) / "run.json").exists():  # an @ may belong to the name
         name, step = asked, ""
@@ -167,7 +161,7 @@ def _of_run(asked: str, home: Home) -> Base:
     return Base.of_run(run, int(step) if step else whole[-1])
 
 
-def _whole_steps(run: "TrainingRun") -> list[int]:
+def _whole_steps(run: TrainingRun) -> list[int]:
     """Without one whose files are on their way out: its run may be training meanwhile, and keeps the newest only."""
     return [step for step in run.checkpoint_steps() if all(run.checkpoint(kind, step).exists() for kind in "GD")]
 

@@ -1,4 +1,4 @@
-"""The run folder: what was asked, every path inside it, and which stages are up to date.
+"""The run folder: what was asked, every path inside it, and which stages are up to date. ``new_run.py`` makes one.
 
 A run explains itself: ``run.json`` says what was asked and how the *auto* choices were settled, ``stages.json`` what was done with
 which inputs, ``events.jsonl`` what happened. No torch here.
@@ -16,15 +16,10 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
-from rvc import gpus
-from rvc.embedders import registry as embedders
-from rvc.errors import AudioError, DatasetError, RunBusyError, RunError
+from rvc.errors import RunBusyError, RunError
 from rvc.events import EventLog
-from rvc.f0 import registry as f0
 from rvc.paths import Home, checked_name, write_text_whole
 from rvc.settings import sentence
-from rvc.train import bases
-from rvc.train.chosen import chosen
 from rvc.train.settings import TrainingSettings
 
 FORMAT = 1
@@ -38,25 +33,6 @@ class Resolved:
     embedder: str
     f0_method: str
     base_model: str
-
-    @classmethod
-    def of(cls, settings: TrainingSettings, home: Home, begun: "TrainingRun | None" = None) -> "Resolved":
-        """Raises when something is asked for by name that this machine lacks: before a run is made, not in its second stage.
-
-        begun: the same run as it is, if it has checkpoints: what it started from may be gone by now.
-        """
-        gpus.require(settings.fit.devices)
-        embedder = embedders.resolve(settings.model.embedder, home)
-        f0_method = f0.resolve(settings.model.f0_method, home)
-        embedders.require(embedder, home)
-        f0.require(f0_method, home)
-        if begun and begun.settings.model.base_model == settings.model.base_model:
-            base_model = begun.resolved.base_model
-        else:
-            base_model = bases.resolve(settings, embedder, home)
-        for role in ("g", "d"):
-            chosen(settings.fit, role, fine_tune=base_model != bases.SCRATCH)
-        return cls(embedder=embedder, f0_method=f0_method, base_model=base_model)
 
     def keeping(self, before: "Resolved", settings: TrainingSettings) -> "Resolved":
         """What *auto* was settled to when the run was made stays, whatever is installed by now."""
@@ -88,34 +64,7 @@ class TrainingRun:
     resolved: Resolved
     created: str
 
-    # -- making and opening ------------------------------------------------------------------------------------------------
-
-    @classmethod
-    def create(cls, home: Home, name: str, settings: TrainingSettings) -> "TrainingRun":
-        """A new run, or an existing one with new settings: what they make stale is done again, nothing else.
-
-        Raises ``SettingsError`` for a name no folder can have, ``DatasetError`` when a new run has no dataset, ``RunBusyError`` while
-        a worker is on it, ``MissingAssetError`` for what is asked for and not installed, ``DeviceError`` for GPUs that are not there, and
-        ``RunError`` when the settings ask for another network than the one whose checkpoints the run holds, or when these are another
-        program's.
-        """
-        folder = home.logs / checked_name(name)
-        settings = _with_absolute_paths(settings)
-        bases.refuse_itself(settings, folder.name)
-        run = cls(folder, settings, Resolved.of(settings, home, cls.begun(folder)), _now())
-        if not (folder / "run.json").exists():
-            _refuse_foreign_checkpoints(folder)
-            _refuse_missing_dataset(settings)
-        else:
-            before = cls.open(folder)
-            before.refuse_if_busy()
-            run = replace(run, resolved=run.resolved.keeping(before.resolved, settings), created=before.created)
-            if before.checkpoint_steps():
-                _refuse_other_network(before, run)
-        run._refuse_missing_audition()
-        folder.mkdir(parents=True, exist_ok=True)
-        run.write()
-        return run
+    # -- opening and writing -----------------------------------------------------------------------------------------------
 
     @classmethod
     def open(cls, folder: Path) -> "TrainingRun":
@@ -140,12 +89,6 @@ class TrainingRun:
         manifest = {"format": FORMAT, "name": self.name, "created": self.created,
                     "settings": self.settings.model_dump(), "resolved": asdict(self.resolved)}
         write_text_whole(self.folder / "run.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-
-    def _refuse_missing_audition(self) -> None:
-        """Told now and not after hours of preparation. A run that has listened to its clip already does not need the file."""
-        clip = self.settings.fit.audition
-        if clip and not Path(clip).exists() and not (self.eval / "audition.npz").exists():
-            raise AudioError(f"The clip to listen to, {clip}, does not exist.", fix="Choose another one, or none.")
 
     # -- what is where -----------------------------------------------------------------------------------------------------
 
@@ -269,7 +212,7 @@ class TrainingRun:
             raise RunError(f"{path} is damaged: {error}.", fix="Delete it; the stages are then done again.") from error
 
     def record(self, stage: str, fingerprint: str, summary: dict[str, Any]) -> None:
-        records = {**self.records(), stage: StageRecord(fingerprint, _now(), summary)}
+        records = {**self.records(), stage: StageRecord(fingerprint, now(), summary)}
         self._write_records(records)
 
     def forget(self, stage: str) -> None:
@@ -306,48 +249,5 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]
 
 
-def _with_absolute_paths(settings: TrainingSettings) -> TrainingSettings:
-    """The worker has a working folder of its own."""
-    data = settings.data.model_copy(update={"dataset": _absolute(settings.data.dataset)})
-    fit = settings.fit.model_copy(update={"audition": _absolute(settings.fit.audition)})
-    return settings.model_copy(update={"data": data, "fit": fit})
-
-
-def _absolute(path: str) -> str:
-    """Empty stays empty."""
-    return str(Path(path.strip()).expanduser().resolve()) if path.strip() else ""
-
-
-def _refuse_missing_dataset(settings: TrainingSettings) -> None:
-    if not settings.data.dataset:
-        raise DatasetError("A new run needs a dataset.", fix="Give a folder of recordings, or one recording.")
-    if not Path(settings.data.dataset).exists():
-        raise DatasetError(f"The dataset {settings.data.dataset} does not exist.")
-
-
-def _refuse_foreign_checkpoints(folder: Path) -> None:
-    """Checkpoints are named by their step, in every program of the family: ours could take the place of theirs."""
-    if any(folder.glob("[GD]_*.pth")):
-        raise RunError(f"{folder.name!r} holds training checkpoints of another program, which must not be overwritten.",
-                       fix="Choose another run name; the voices in that folder can be used as they are.")
-
-
-# What decides the shape and the meaning of the networks: a run with checkpoints cannot change it.
-_NETWORK = ("sample_rate", "version", "pitch_guidance", "vocoder", "model_size", "embedder")
-
-
-def _network(run: TrainingRun) -> dict[str, Any]:
-    settings = run.settings
-    return {"sample_rate": settings.data.sample_rate, **settings.model.model_dump(), "embedder": run.resolved.embedder}
-
-
-def _refuse_other_network(before: TrainingRun, after: TrainingRun) -> None:
-    old, new = _network(before), _network(after)
-    changed = [f"{name} {old[name]} (now asked: {new[name]})" for name in _NETWORK if old[name] != new[name]]
-    if changed:
-        raise RunError(f"{before.name!r} has checkpoints made with {', '.join(changed)}.",
-                       fix="Choose another run name, or ask for what the run was made with.")
-
-
-def _now() -> str:
+def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from rvc.paths import Home
 from rvc.settings import from_flat
-from rvc.train.run import TrainingRun
+from rvc.train import new_run
 from rvc.train.settings import TrainingSettings
 from tests.browser.conftest import Server, Watch, free_port, opened
 from tests.browser.proxy import stripping_proxy
@@ -94,7 +94,7 @@ def test_a_folder_of_recordings_is_uploaded_as_a_whole(studio, server, tmp_path)
 
 def test_a_log_is_shown_as_text_whatever_is_in_it(studio, server, tmp_path):
     dataset = str(write_dataset(tmp_path / "takes", files=1, seconds=1))
-    run = TrainingRun.create(server.home, "odd 'name' & ü", from_flat(TrainingSettings, {"dataset": dataset}))
+    run = new_run.create(server.home, "odd 'name' & ü", from_flat(TrainingSettings, {"dataset": dataset}))
     line = r"C:\users\new `${1 + 1}` {{value}} <b onclick=x>bold</b> \u0041"
     run.worker_log.write_text(line, encoding="utf-8")
     opened(studio, server.url, "train")

@@ -13,6 +13,7 @@ import torch
 from rvc import jobs
 from rvc.events import Metrics, Started
 from rvc.paths import PROJECT
+from rvc.train import new_run
 from rvc.train.run import TrainingRun
 from tests.end_to_end.conftest import TINY, wait_for
 
@@ -52,7 +53,7 @@ def test_a_worker_that_is_killed_has_died_loses_nothing_that_was_saved_and_goes_
 def test_of_two_resumes_at_once_one_trains_and_the_other_says_so(shell, dataset):
     shell.json("train", "twice", "--dataset", dataset, "--epochs", "1", *TINY)
     folder = shell.home.logs / "twice"
-    TrainingRun.create(shell.home, "twice", _with_epochs(TrainingRun.open(folder), 4))
+    new_run.create(shell.home, "twice", _with_epochs(TrainingRun.open(folder), 4))
     start = TrainingRun.open(folder).events.end_position()
     both = [shell.start("resume", "twice") for _ in range(2)]
     said = [process.communicate(timeout=240)[1] for process in both]
@@ -83,7 +84,7 @@ def test_a_full_disk_during_a_save_fails_in_a_sentence_and_keeps_the_last_checkp
     shell.json("train", "full", "--dataset", dataset, "--epochs", "1", *TINY)
     before = {path.name: path.read_bytes() for path in folder.glob("[GDs]*_*.p*")}
     size = max(path.stat().st_size for path in folder.glob("G_*.pth"))
-    TrainingRun.create(shell.home, "full", _with_epochs(TrainingRun.open(folder), 2))
+    new_run.create(shell.home, "full", _with_epochs(TrainingRun.open(folder), 2))
     program = ("import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
                f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size // 2}, {size // 2})); "
                "from rvc.worker import main; sys.exit(main(sys.argv[1:]))")

@@ -7,6 +7,7 @@ from rvc import jobs
 from rvc.errors import DatasetError, MissingAssetError, RunBusyError, SettingsError
 from rvc.events import JobState, Metrics
 from rvc.settings import flat, from_flat
+from rvc.train import new_run
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tabs import automatic, train
@@ -32,7 +33,7 @@ def launched(monkeypatch):
 def made(studio, tmp_path):
     """Makes a run of a name."""
     dataset = str(write_dataset(tmp_path / "recordings", files=1, seconds=1))
-    return lambda name: TrainingRun.create(studio.home, name, from_flat(TrainingSettings, {"dataset": dataset}))
+    return lambda name: new_run.create(studio.home, name, from_flat(TrainingSettings, {"dataset": dataset}))
 
 
 def values(**changes) -> dict:
@@ -82,7 +83,7 @@ def test_an_embedder_that_is_not_installed_is_refused_with_the_fix(studio, launc
 
 def test_a_run_that_is_being_trained_is_left_alone(studio, tmp_path):
     dataset = str(write_dataset(tmp_path / "data"))
-    folder = TrainingRun.create(studio.home, "mara", from_flat(TrainingSettings, values(dataset=dataset))).folder
+    folder = new_run.create(studio.home, "mara", from_flat(TrainingSettings, values(dataset=dataset))).folder
     manifest = (folder / "run.json").read_text()
     with FileLock(folder / "worker.lock"), pytest.raises(RunBusyError, match="being trained already"):
         studio.train("mara", [], values(dataset=dataset, epochs=9))

@@ -8,6 +8,7 @@ import soundfile
 
 from rvc.paths import Home
 from rvc.settings import from_flat
+from rvc.train import new_run
 from rvc.train.clips import ClipList
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
@@ -33,7 +34,7 @@ def make_run(home: Home, name: str, **values) -> TrainingRun:
     asked = {"dataset": str(home.root), "sample_rate": SAMPLE_RATE, "model_size": "tiny", "embedder": "builtin", "f0_method": "fcpe",
              "base_model": "scratch", "batch_size": 2, "epochs": 2, "device": "cpu", "precision": "fp32", **values}
     Path(asked["dataset"]).mkdir(parents=True, exist_ok=True)
-    run = TrainingRun.create(home, name, from_flat(TrainingSettings, asked))
+    run = new_run.create(home, name, from_flat(TrainingSettings, asked))
     write_clips(run)
     return run
 

@@ -12,6 +12,7 @@ from rvc.events import Note, Saved
 from rvc.f0 import registry as f0
 from rvc.paths import Home
 from rvc.settings import flat, from_flat
+from rvc.train import new_run
 from rvc.train.audition import Audition
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
@@ -100,7 +101,7 @@ def test_it_is_listened_to_once_and_a_new_pitch_shift_needs_no_second_time(tiny_
     first = audition_of(run)._inputs()
     again = audition_of(run)._inputs()
     shifted = from_flat(TrainingSettings, {**flat(run.settings), "audition_pitch_shift": -12})
-    lower = audition_of(TrainingRun.create(home, "demo", shifted))._inputs()
+    lower = audition_of(new_run.create(home, "demo", shifted))._inputs()
     assert listening.asked == [24_000]
     assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
     assert torch.equal(lower[3], first[3] / 2)

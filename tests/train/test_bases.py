@@ -6,7 +6,7 @@ from rvc.download import sidecar
 from rvc.download.sidecar import Network, Sidecar
 from rvc.errors import EmbedderMismatchError, MissingAssetError, RunError, SettingsError
 from rvc.settings import from_flat
-from rvc.train import bases
+from rvc.train import bases, new_run
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 
@@ -32,7 +32,7 @@ def put_made(home, name="made", **changes) -> None:
 
 def put_run(home, name="other", steps=(30, 60), **values) -> TrainingRun:
     asked = {"dataset": str(home.root), "embedder": "builtin", "f0_method": "fcpe", "base_model": "scratch", "model_size": "tiny"}
-    run = TrainingRun.create(home, name, from_flat(TrainingSettings, {**asked, **values}))
+    run = new_run.create(home, name, from_flat(TrainingSettings, {**asked, **values}))
     for step in steps:
         for kind in ("G", "D", "state"):
             run.checkpoint(kind, step).touch()

@@ -7,7 +7,7 @@ import torch
 
 from rvc import checkpoint
 from rvc.errors import StorageError
-from rvc.train import checkpoints
+from rvc.train import checkpoints, new_run
 from rvc.train.checkpoints import Snapshot
 from rvc.train.run import TrainingRun
 
@@ -55,7 +55,7 @@ def test_another_policy_later_keeps_what_is_still_there(tiny_run, home):
     run = tiny_run(keep_checkpoints=5, keep_every_epochs=0)
     save(run, 1, 2, 3, 4, 5)
     fit = run.settings.fit.model_copy(update={"keep_checkpoints": 2, "keep_every_epochs": 2})
-    changed = TrainingRun.create(home, "demo", run.settings.model_copy(update={"fit": fit}))
+    changed = new_run.create(home, "demo", run.settings.model_copy(update={"fit": fit}))
     save(changed, 6)
     assert changed.checkpoint_steps() == [20, 40, 50, 60]
 

@@ -16,6 +16,7 @@ from rvc.errors import FormatError, NonFiniteLossError, TrainingError
 from rvc.events import Metrics, Note, Saved
 from rvc.models.config import config_for
 from rvc.paths import Home
+from rvc.train import new_run
 from rvc.train.clips import ClipList, ClipSampler
 from rvc.train.dataset import ClipDataset, Part, parts
 from rvc.train.fit import Fit, FitReport
@@ -162,7 +163,7 @@ def test_every_vocoder_is_trained_saved_exported_and_resumed(tiny_run, vocoder, 
 def test_growing_the_epochs_goes_on_where_the_run_ended(tiny_run, home):
     run = tiny_run(epochs=1)
     fit(run)
-    longer = TrainingRun.create(home, "demo", run.settings.model_copy(update={"fit": run.settings.fit.model_copy(update={"epochs": 2})}))
+    longer = new_run.create(home, "demo", run.settings.model_copy(update={"fit": run.settings.fit.model_copy(update={"epochs": 2})}))
     assert [one.step for one in fit(longer) if isinstance(one, Metrics)] == [4, 5, 6]
     fit(tiny_run("whole", epochs=2))
     assert weights_hash(longer, 6) == weights_hash(TrainingRun.named(home, "whole"), 6)

@@ -10,7 +10,7 @@ from rvc.audio import Audio, save
 from rvc.events import Note
 from rvc.paths import Home
 from rvc.settings import from_flat
-from rvc.train import stages
+from rvc.train import new_run, stages
 from rvc.train.clips import ClipList
 from rvc.train.heldout import HeldOut, Take
 from rvc.train.preprocess import PreprocessReport, preprocess
@@ -134,7 +134,7 @@ def prepared_run(tmp_path, monkeypatch) -> TrainingRun:
     dataset = write_dataset(tmp_path / "data", files=10, seconds=2.0)
     asked = {"dataset": str(dataset), "sample_rate": RATE, "embedder": "builtin", "f0_method": "swift", "pitch_guidance": False,
              "model_size": "tiny", "base_model": "scratch", "device": "cpu"}
-    run = TrainingRun.create(home, "demo", from_flat(TrainingSettings, asked))
+    run = new_run.create(home, "demo", from_flat(TrainingSettings, asked))
     plan = stages.Plan.of(run)
     for name, stage in (("preprocess", stages._preprocess), ("extract", stages._extract)):
         *_, summary = stage(run, home, plan, lambda: False)

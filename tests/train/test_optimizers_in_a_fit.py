@@ -5,6 +5,7 @@ import torch
 
 from rvc import checkpoint
 from rvc.events import Note
+from rvc.train import new_run
 from rvc.train.fit import FitReport
 from rvc.train.run import TrainingRun
 from tests.train.test_fit import fit, losses, weights_hash
@@ -49,7 +50,7 @@ def test_another_optimizer_on_resume_begins_anew_and_says_so(tiny_run, home):
     run = tiny_run(epochs=1)
     fit(run)
     changed = run.settings.fit.model_copy(update={"epochs": 2, "optimizer": "Lion"})
-    longer = TrainingRun.create(home, "demo", run.settings.model_copy(update={"fit": changed}))
+    longer = new_run.create(home, "demo", run.settings.model_copy(update={"fit": changed}))
     items = fit(longer)
     assert items[-1] == FitReport(epoch=2, step=6, stopped=False)
     warnings = [one.message for one in items if isinstance(one, Note) and one.level == "warning"]

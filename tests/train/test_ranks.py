@@ -14,6 +14,7 @@ import pytest
 from rvc.errors import TrainingError
 from rvc.events import Ended, EventLog, Metrics, Saved, Started
 from rvc.paths import PROJECT, Home
+from rvc.train import new_run
 from rvc.train.fit import Fit, FitReport
 from rvc.train.ranked import RankedFit
 from rvc.train.run import TrainingRun
@@ -69,7 +70,7 @@ def test_stopping_two_processes_saves_and_resuming_goes_on(tiny_run):
     run.stop_file.unlink()
     stopped_at = metrics(seen)[-1].step
     assert run.checkpoint_steps() == [stopped_at]
-    shorter = TrainingRun.create(home_of(run), run.name, run.settings.model_copy(
+    shorter = new_run.create(home_of(run), run.name, run.settings.model_copy(
         update={"fit": run.settings.fit.model_copy(update={"epochs": stopped_at // STEPS_PER_EPOCH + 1, "gpus": ""})}))
     resumed = list(Fit(shorter, home_of(run), lambda: False).events())  # on one device again: a checkpoint knows no devices
     assert metrics(resumed)[0].step == stopped_at + 1

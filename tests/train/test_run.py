@@ -6,6 +6,7 @@ import pytest
 
 from rvc.errors import DatasetError, RunBusyError, RunError, SettingsError
 from rvc.settings import from_flat
+from rvc.train import new_run
 from rvc.train.run import TrainingRun, fingerprint
 from rvc.train.settings import TrainingSettings
 
@@ -13,7 +14,7 @@ ASKED = {"embedder": "builtin", "f0_method": "fcpe", "base_model": "scratch", "m
 
 
 def create(home, name="demo", **values) -> TrainingRun:
-    return TrainingRun.create(home, name, from_flat(TrainingSettings, {**ASKED, "dataset": str(home.root), **values}))
+    return new_run.create(home, name, from_flat(TrainingSettings, {**ASKED, "dataset": str(home.root), **values}))
 
 
 def test_a_run_opens_as_it_was_made(home):
