@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import torch
 
 from rvc import device as devices
-from rvc.errors import TrainingError
 from rvc.events import Event, Metrics, Note, Saved
 from rvc.export import VoiceFacts, export_voice
-from rvc.models.config import STANDARD_SPEAKERS, ModelConfig, config_for
+from rvc.models.config import ModelConfig
 from rvc.paths import Home
-from rvc.train import base_weights, bases, checkpoints
+from rvc.train import bases, checkpoints
 from rvc.train.audition import Audition
+from rvc.train.beginning import Beginning, beginning
 from rvc.train.board import Board, NoBoard
 from rvc.train.checkpoints import Snapshot
 from rvc.train.chosen import remarks
@@ -26,7 +26,6 @@ from rvc.train.evaluation import Evaluation
 from rvc.train.ranks import ALONE, Ranks
 from rvc.train.recordings import names_to_choose
 from rvc.train.run import TrainingRun
-from rvc.train.settings import FitSettings
 from rvc.train.state import TrainingState
 from rvc.train.trainer import EpochFinished, Trainer
 from rvc.train.watch import RunDoctor
@@ -59,26 +58,20 @@ class Fit:
         precision.settle()
         yield Note(message=f"Training on {devices.name_of(device)} in {precision.name}{self._company()}.")
         clips = ClipList.read(run.filelist)
-        _refuse_large_batch(settings, clips)
-        snapshot = None
-        for item in checkpoints.newest(run):
-            if isinstance(item, Snapshot):
-                snapshot = item
+        for item in beginning(run, self.home, clips):
+            if isinstance(item, Beginning):
+                begin = item
             else:
                 yield item
-        base = None if snapshot or run.resolved.base_model == bases.SCRATCH else self._base()
-        config = self._config((snapshot or base).generator if snapshot or base else None)
-        if clips.n_speakers > config.n_speakers:
-            raise TrainingError(f"The dataset has a speaker {clips.n_speakers - 1}; the speaker table this run starts from has "
-                                f"{config.n_speakers} rows, 0 to {config.n_speakers - 1}.", fix="Give the speakers lower numbers.")
+        config = begin.config
         tiny = run.settings.model.model_size == "tiny"
         fine_tune = run.resolved.base_model != bases.SCRATCH
         for sentence in remarks(settings, fine_tune=fine_tune):
             yield Note(message=sentence)
         state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler, fine_tune=fine_tune,
                                     total_steps=settings.epochs * ClipSampler.of(clips, settings).batches_per_epoch)
-        yield from self._begin(state, snapshot, base)
-        del snapshot, base  # a gigabyte at full size
+        yield from self._begin(state, begin.checkpoint, begin.base)
+        del begin, item  # a gigabyte at full size
         cache = device if device.type == "cuda" and settings.cache_on_device else None
         trainer = Trainer(state, ClipDataset(run, config, list(clips), cache), device, precision, self.ranks)
         yield Note(message=f"{len(clips)} clips, {trainer.batches_per_epoch} steps an epoch.")
@@ -157,23 +150,6 @@ class Fit:
     def _company(self) -> str:
         shares = self.run.settings.fit.shares
         return f", {self.ranks.count} processes together, batch {shares}" if self.ranks.count > 1 else ""
-
-    def _base(self) -> Snapshot:
-        resolved = self.run.resolved
-        return base_weights.read(bases.named(resolved.base_model, self.home), bases.network_of(self.run.settings, resolved.embedder))
-
-    def _config(self, generator: dict | None) -> ModelConfig:
-        """The network of the settings; its speaker table is as large as the one it starts from."""
-        settings = self.run.settings
-        table = (generator or {}).get("model", {}).get("emb_g.weight")
-        return config_for(settings.model.version, settings.data.sample_rate, settings.model.pitch_guidance, settings.model.vocoder,
-                          settings.model.model_size, n_speakers=STANDARD_SPEAKERS if table is None else len(table))
-
-
-def _refuse_large_batch(fit: FitSettings, clips: ClipList) -> None:
-    if fit.batch_size > len(clips):
-        raise TrainingError(f"A batch_size of {fit.batch_size} is larger than the {len(clips)} clips of this run.",
-                            fix=f"Use at most {len(clips)}, or more recordings.")
 
 
 def _loaded(reports: list) -> str:
