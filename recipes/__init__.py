@@ -1,0 +1,1 @@
+"""How the weights that come with the studio were made. Nothing here is imported by the studio."""

