@@ -1,11 +1,14 @@
 """What each of the forty-three optimizers does from the same weights, on the same clips, in the same order, for the same number of steps.
 
-    python -m benchmarks.optimizers [NAME ...] [--steps 25] [--seeds 3] [--workers 2] [--out results.json]
-    python -m benchmarks.optimizers --table results.json
+    python -m benchmarks.optimizers [NAME ...] [--steps 15] [--seeds 3] [--factors 0.3 1 3] [--workers 2] [--out optimizers.json]
+    python -m benchmarks.optimizers --resume optimizers.json                goes on where that one was
+    python -m benchmarks.optimizers --table optimizers.json                 the table for docs/optimizers.md
+    python -m benchmarks.optimizers --fine-tune RUN --device cuda ...       a prepared run, from what it would begin with
 
-A tiny network is first trained from nothing with AdamW on the sample recordings; from those weights every optimizer goes on. First a few
-steps at each of some multiples of its default rate (a range test), then whole runs at the best of them and at the default, each with
-several seeds. What counts is the mel distance of recordings that were held out, before and after. A run that breaks is a result too.
+The trials are those of the optimizer lab (rvc/train/lab). Without --fine-tune a tiny network is first trained from nothing with AdamW on
+the sample recordings; from those weights every optimizer goes on. First a few steps at each of some multiples of its default rate (a range
+test), then whole runs at the best of them and at the default, each with several seeds. What counts is the mel distance of recordings that
+were held out, and how soon AdamW's last one is reached. A run that breaks is a result too. Seeds of the range test are not used again.
 """
 
 import argparse
@@ -13,213 +16,227 @@ import json
 import math
 import multiprocessing
 import os
-import tempfile
-import time
-from dataclasses import asdict, dataclass
+import platform
+import shlex
+import sys
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
+from typing import Any
 
 import torch
 
-from rvc import checkpoint
-from rvc.device import FP32
-from rvc.errors import RvcError
+from rvc import device as devices
+from rvc.errors import RunError
 from rvc.events import Stage
-from rvc.models.config import ModelConfig, config_for
-from rvc.optimizers.registry import OPTIMIZERS
-from rvc.paths import ASSETS, Home
+from rvc.optimizers.registry import DEFAULT, OPTIMIZERS, named
+from rvc.paths import ASSETS, Home, write_text_whole
 from rvc.settings import from_flat
-from rvc.train import new_run
-from rvc.train.chosen import chosen
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset, parts
-from rvc.train.mel import mel_of, mel_spectrogram
+from rvc.train.lab.bench import Bench
+from rvc.train.lab.ranking import STUDENT, Interval, mean_curve, reached
+from rvc.train.lab.trial import Trial
+from rvc.train.new_run import create
 from rvc.train.run import TrainingRun
-from rvc.train.settings import FitSettings, TrainingSettings
+from rvc.train.settings import TrainingSettings
 from rvc.train.stages import run_stages
-from rvc.train.state import TrainingState
-from rvc.train.step import Stepper
-from rvc.train.undisturbed import undisturbed
 
-CPU = torch.device("cpu")
-BATCH, BASE_STEPS, RANGE_STEPS = 2, 150, 5
-FACTORS = (0.3, 1.0, 3.0)
-STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}  # 95 % of the mean of so many runs, two-sided
+BATCH, BASE_EPOCHS = 2, 4
+RANGE_SEED = 100
+COLUMNS = ("optimizer", "stars claimed", "at its default rate", "at the best of the range", "that rate", "steps to AdamW's end",
+           "{clock} to AdamW's end", "{clock} a step", "bytes a weight", "{memory}broke")
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One run. ``held_out``: mel distance after it, NaN when it broke, with the reason in ``failure``."""
+class Asked:
+    """What is measured, and how. Results are only put together when all of it was the same."""
 
-    factor: float
-    seed: int
-    held_out: float
-    last_mel_loss: float
-    seconds_per_step: float
-    state_bytes: int
-    failure: str = ""
+    steps: int
+    seeds: int
+    factors: tuple[float, ...]
+    range_steps: int
+    points: int
+    device: str
+    fine_tune: str  # a run; empty: the tiny network
+    work: str  # the folder of the tiny network
 
-
-@dataclass(frozen=True)
-class Bench:
-    """The clips and the weights that everything begins with."""
-
-    run: TrainingRun
-    home: Home
-    config: ModelConfig
-    base: dict[str, dict]
-
-    @classmethod
-    def opened(cls, folder: Path) -> "Bench":
-        home = Home(folder)
-        run = TrainingRun.named(home, "bench")
-        base = {kind: checkpoint.read(folder / f"{kind}.pth") for kind in ("G", "D")} if (folder / "G.pth").exists() else {}
-        return cls(run, home, config_for("v2", run.settings.data.sample_rate, size="tiny"), base)
-
-    def trial(self, name: str, factor: float, seed: int, steps: int) -> Trial:
-        fit = self._fit(name, factor, seed, steps)
-        state = TrainingState.fresh(self.config, fit, CPU, tiny=True, needs_scaler=False, total_steps=steps)
-        if self.base:
-            state.load_weights(self.base["G"], self.base["D"])
-        try:
-            mel, seconds = self._trained(state, seed, steps)
-            with state.shown():
-                held_out = self.distance(state)
-            failure = "" if math.isfinite(held_out) else "not finite"
-        except (RvcError, RuntimeError, ArithmeticError) as error:  # a matrix without roots is a result as well
-            mel, seconds, held_out, failure = math.nan, math.nan, math.nan, str(error).splitlines()[0]
-        size = sum(_bytes(one) for optimizer in (state.optimizer_g, state.optimizer_d) for one in optimizer.state.values())
-        return Trial(factor, seed, held_out, mel, seconds, size, failure)
-
-    def _fit(self, name: str, factor: float, seed: int, steps: int) -> FitSettings:
-        plain = self.run.settings.fit.model_copy(update={"optimizer": name, "seed": seed, "batch_size": BATCH, "schedule": "constant"})
-        rates = {role: chosen(plain, role, fine_tune=True).learning_rate * factor for role in ("g", "d")}
-        return plain.model_copy(update={"learning_rate": rates["g"], "learning_rate_d": rates["d"]})
-
-    def _trained(self, state: TrainingState, seed: int, steps: int) -> tuple[float, float]:
-        """Mel loss of the last steps, and seconds a step."""
-        dataset = ClipDataset(self.run, self.config, list(ClipList.read(self.run.filelist)))
-        sampler = ClipSampler.of(dataset.clips, state.fit)
-        stepper, losses, began = Stepper(state, CPU, FP32), [], time.process_time()
-        while len(losses) < steps:
-            for work in parts(dataset, sampler, state.epoch, state.batch):
-                state.set_rates(steps)
-                losses.append(stepper.step(work).by_tag()["loss/g/mel"])
-                if len(losses) == steps:
-                    break
-            else:
-                state.finish_epoch()
-        return fmean(losses[-5:]), (time.process_time() - began) / steps
-
-    def distance(self, state: TrainingState) -> float:
-        """Mean |Δ ln mel| of the held-out clips, spoken again from their content and pitch, always with the same noise."""
-        dataset = ClipDataset(self.run, self.config, list(ClipList.read(self.run.held_out_list)))
-        bands = {"sample_rate": self.config.sample_rate, "n_fft": self.config.n_fft, "n_mels": self.config.n_mels}
-        found = []
-        for i in range(len(dataset)):
-            batch = dataset[i]
-            with undisturbed(state.synthesizer, CPU, seed=1):
-                audio = state.synthesizer.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
-                made = mel_spectrogram(audio, hop_length=self.config.hop_length, **bands)
-                found.append(float((made - mel_of(batch.spec, **bands)).abs().mean()))
-        return fmean(found)
+    def bench(self) -> Bench:
+        home = Home.here() if self.fine_tune else Home(Path(self.work))
+        run = TrainingRun.named(home, self.fine_tune or "bench")
+        *_, bench = Bench.of(run, home, devices.resolve(self.device))
+        return replace(bench, fine_tune=True)  # the tiny one began from nothing, and what comes now is to resemble a fine-tune
 
 
 def prepare(folder: Path) -> None:
-    """The sample recordings as short clips, and a pair of networks that has heard them for a while."""
+    """The sample recordings as short clips, and a pair of networks that has heard them for a while, as a run of its own."""
     settings = from_flat(TrainingSettings, {
         "dataset": str(ASSETS / "samples" / "dataset"), "sample_rate": 24000, "model_size": "tiny", "embedder": "builtin",
         "f0_method": "swift", "base_model": "scratch", "slice_seconds": 1.0, "overlap_seconds": 0.0, "held_out_percent": 10.0,
-        "device": "cpu", "batch_size": BATCH})
+        "device": "cpu", "batch_size": BATCH, "epochs": BASE_EPOCHS, "evaluate": False, "export_every_save": False})
     home = Home(folder)
-    for event in run_stages(new_run.create(home, "bench", settings), home, lambda: False):
-        if isinstance(event, Stage) and (event.stage, event.status) == ("fit", "started"):
-            break
-    bench = Bench.opened(folder)
-    fit = bench.run.settings.fit.model_copy(update={"batch_size": BATCH, "schedule": "constant"})
-    state = TrainingState.fresh(bench.config, fit, CPU, tiny=True, needs_scaler=False, fine_tune=False, total_steps=BASE_STEPS)
-    bench._trained(state, 0, BASE_STEPS)
-    snapshot = state.snapshot()
-    checkpoint.write(folder / "G.pth", {"model": snapshot.generator["model"]})
-    checkpoint.write(folder / "D.pth", {"model": snapshot.discriminator["model"]})
+    for event in run_stages(create(home, "bench", settings), home, lambda: False):
+        if isinstance(event, Stage) and (event.stage, event.status) == ("fit", "finished"):
+            return
 
 
-def measured(task: tuple[str, str, int, int]) -> dict:
-    """Everything about one name."""
-    folder, name, steps, seeds = task
+# -- measuring, in processes of their own -----------------------------------------------------------------------------------------
+
+_asked: Asked
+_bench: Bench
+
+
+def _opened(asked: Asked) -> None:
+    global _asked, _bench
     torch.set_num_threads(1)
-    bench = Bench.opened(Path(folder))
-    scan = [bench.trial(name, factor, 100, RANGE_STEPS) for factor in FACTORS]
-    whole = [one for one in scan if not one.failure] or scan
-    best = min(whole, key=lambda one: one.held_out if math.isfinite(one.held_out) else math.inf).factor
-    runs = {factor: [bench.trial(name, factor, seed, steps) for seed in range(1, seeds + 1)] for factor in {1.0, best}}
-    return {"name": name, "best_factor": best, "range": [asdict(one) for one in scan], "default": [asdict(one) for one in runs[1.0]],
-            "best": [asdict(one) for one in runs[best]]}
+    _asked, _bench = asked, asked.bench()
 
 
-def interval(trials: list[dict]) -> tuple[float, float]:
-    """Mean and half width of its 95 % interval; NaN when a run broke."""
-    values = [one["held_out"] for one in trials]
-    spread = STUDENT[len(values)] * stdev(values) / math.sqrt(len(values)) if len(values) in STUDENT else math.nan
-    return fmean(values), spread
+def measured(name: str) -> dict[str, Any]:
+    """Everything about one name."""
+    scan = [_trial(name, factor, RANGE_SEED, _asked.range_steps, 1) for factor in _asked.factors]
+    best = min(scan, key=lambda one: math.inf if one.failure else one.held_out).candidate.factor
+    seeds = range(1, _asked.seeds + 1)
+    default = [_trial(name, 1.0, seed, _asked.steps, _asked.points) for seed in seeds]
+    runs = default if best == 1.0 else [_trial(name, best, seed, _asked.steps, _asked.points) for seed in seeds]
+    return {"name": name, "range": [one.as_json() for one in scan], "default": [one.as_json() for one in default],
+            "best": [one.as_json() for one in runs]}
 
 
-def table(document: dict) -> str:
+def _trial(name: str, factor: float, seed: int, steps: int, points: int) -> Trial:
+    *_, trial = _bench.trial(_bench.candidate(name, factor), seed, steps, points)
+    return trial
+
+
+# -- results -----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One name's line of the table."""
+
+    name: str
+    default: list[Trial]
+    best: list[Trial]
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Measured":
+        return cls(document["name"], *([Trial.from_json(one) for one in document[kind]] for kind in ("default", "best")))
+
+    @property
+    def place(self) -> float:
+        """What the table is sorted by."""
+        return math.inf if _broke(self.best) else fmean(one.held_out for one in self.best)
+
+    def cells(self, document: dict[str, Any], target: float | None) -> list[str]:
+        """As in ``COLUMNS``. target: AdamW's last distance; ``None`` when it did not come nearer than it began, or was not measured."""
+        on_gpu = document["on_gpu"]
+        kind = "seconds" if on_gpu else "cpu_seconds"
+        found = None if target is None or _broke(self.best) else reached(mean_curve(self.best), target)
+        soon = ["–", "–"] if target is None else ["not reached"] * 2 if found is None else [str(found.step), f"{getattr(found, kind):.1f}"]
+        whole = [one for one in (*self.best, *self.default) if not one.failure]
+        pace = f"{fmean(getattr(one, f'{kind}_per_step') for one in whole):.2f}" if whole else "–"
+        size = f"{whole[0].state_bytes / document['weights']:.1f}" if whole else "–"
+        peak = [f"{max(one.peak_bytes or 0 for one in whole) / 1e9:.1f}" if whole else "–"] if on_gpu else []
+        rate = f"{self.best[0].candidate.learning_rate:g}"
+        return [self.name, f"{OPTIMIZERS[self.name].stars:g}", _shown(self.default), _shown(self.best), rate, *soon, pace, size,
+                *peak, _why(self.default, self.best)]
+
+
+def table(document: dict[str, Any]) -> str:
     """Markdown, best first."""
-    start = document["before"]
-    rows = ["| optimizer | stars claimed | at its default rate | at the best of the range | that rate | CPU s a step | bytes a weight |",
-            "|---|---|---|---|---|---|---|"]
-
-    def order(one: dict) -> float:
-        mean = interval(one["best"])[0]
-        return mean if math.isfinite(mean) else math.inf
-
-    for one in sorted(document["results"], key=order):
-        spec, trials = OPTIMIZERS[one["name"]], one["best"]
-        shown = [_shown(one[kind]) for kind in ("default", "best")]
-        rate = spec.rate("g", fine_tune=True) * one["best_factor"]
-        seconds, size = fmean(trial["seconds_per_step"] for trial in trials), trials[0]["state_bytes"] / document["weights"]
-        rows.append(f"| {one['name']} | {spec.stars:g} | {shown[0]} | {shown[1]} | {rate:g} | {seconds:.2f} | {size:.1f} |")
-    return f"Before: {start:.3f}.\n\n" + "\n".join(rows)
+    lines = sorted((Measured.of(one) for one in document["results"]), key=lambda one: one.place)
+    target = _target(lines, document["before"])
+    words = {"clock": "s" if document["on_gpu"] else "CPU s", "memory": "peak GB | " if document["on_gpu"] else ""}
+    heads = [part for one in COLUMNS for part in one.format(**words).split(" | ")]
+    rows = [heads, ["---"] * len(heads), *(one.cells(document, target) for one in lines)]
+    end = f"AdamW at its default ends at {target:.3f}." if target is not None else "AdamW at its default did not come nearer."
+    return (f"`{document['command']}`, {document['began'][:10]}, {document['machine']}.\n\nBefore: {document['before']:.3f}. {end}\n\n"
+            + "\n".join("| " + " | ".join(row) + " |" for row in rows))
 
 
-def _shown(trials: list[dict]) -> str:
-    broke = [one["failure"] for one in trials if one["failure"]]
-    if broke:
-        return f"broke ({len(broke)} of {len(trials)})"
-    mean, spread = interval(trials)
-    return f"{mean:.3f} ± {spread:.3f}"
+def _target(lines: list[Measured], before: float) -> float | None:
+    adamw = next((one.default for one in lines if one.name == DEFAULT and not _broke(one.default)), None)
+    last = fmean(one.held_out for one in adamw) if adamw else math.inf
+    return last if last < before else None
 
 
-def _bytes(state: dict) -> int:
-    return sum(one.nbytes for one in state.values() if isinstance(one, torch.Tensor))
+def _shown(trials: list[Trial]) -> str:
+    return "broke" if _broke(trials) else str(Interval.of([one.held_out for one in trials]))
+
+
+def _broke(trials: list[Trial]) -> list[Trial]:
+    return [one for one in trials if one.failure]
+
+
+def _why(default: list[Trial], best: list[Trial]) -> str:
+    """How often it broke, and the reason of the first time."""
+    several = default if best[0].candidate == default[0].candidate else [*default, *best]
+    broke = _broke(several)
+    return f"{len(broke)} of {len(several)}: {broke[0].failure}".replace("|", "/") if broke else "no"
+
+
+# -- the program -------------------------------------------------------------------------------------------------------------------
+
+
+def begun(asked: Asked) -> dict[str, Any]:
+    """A document without results. Makes the tiny network when it is not there."""
+    if not asked.fine_tune and not (Path(asked.work) / "logs" / "bench" / "run.json").exists():
+        prepare(Path(asked.work))
+    bench = asked.bench()
+    device = devices.name_of(bench.device)
+    machine = f"{device}, {os.cpu_count()} cores of {_processor()}, {bench.precision.name}, PyTorch {torch.__version__}"
+    return {"format": 2, "command": shlex.join(["python", "-m", "benchmarks.optimizers", *sys.argv[1:]]), "machine": machine,
+            "began": datetime.now(UTC).isoformat(timespec="seconds"), "asked": asdict(asked), "on_gpu": bench.device.type == "cuda",
+            "before": bench.before, "weights": bench.parameters(), "results": []}
+
+
+def resumed(path: Path) -> tuple[Asked, dict[str, Any]]:
+    """What was asked then and what there is; refused when the weights are others by now."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    asked = Asked(**{**document["asked"], "factors": tuple(document["asked"]["factors"])})
+    if not math.isclose(asked.bench().before, document["before"], rel_tol=1e-5):
+        raise RunError(f"{path} was measured from other weights than are there now.", fix="Measure anew, into another file.")
+    return asked, document
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor() or "unknown make")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help="all by default")
-    parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--seeds", type=int, default=3, choices=sorted(STUDENT))
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--seeds", type=int, default=3, choices=(1, *STUDENT))
+    parser.add_argument("--factors", type=float, nargs="+", default=(0.3, 1.0, 3.0), help="of the default rate, for the range test")
+    parser.add_argument("--range-steps", type=int, default=5)
+    parser.add_argument("--points", type=int, default=3, help="how often the held-out clips are scored in a run")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--fine-tune", default="", metavar="RUN", help="a run whose data is prepared, and what it would begin with")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("optimizers.json"))
+    parser.add_argument("--resume", type=Path, help="go on with these results, as they were begun")
     parser.add_argument("--table", type=Path, help="print the table of results that are there")
-    asked = parser.parse_args()
-    if asked.table:
-        print(table(json.loads(asked.table.read_text(encoding="utf-8"))))
+    given = parser.parse_args()
+    if given.table:
+        print(table(json.loads(given.table.read_text(encoding="utf-8"))))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        prepare(Path(folder))
-        bench = Bench.opened(Path(folder))
-        state = TrainingState.fresh(bench.config, bench.run.settings.fit, CPU, tiny=True, needs_scaler=False)
-        state.load_weights(bench.base["G"], bench.base["D"])
-        weights = sum(one.numel() for network in (state.synthesizer, state.discriminator) for one in network.parameters())
-        document = {"before": bench.distance(state), "weights": weights, "steps": asked.steps, "seeds": asked.seeds, "results": []}
-        tasks = [(folder, name, asked.steps, asked.seeds) for name in asked.names or OPTIMIZERS]
-        with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
-            for found in pool.imap_unordered(measured, tasks):
-                document["results"].append(found)
-                asked.out.write_text(json.dumps(document, indent=1), encoding="utf-8")
-                print(f"{len(document['results'])}/{len(tasks)} {found['name']}: {_shown(found['default'])}", flush=True)
+    out = given.resume or given.out
+    if given.resume:
+        asked, document = resumed(out)
+    else:
+        asked = Asked(given.steps, given.seeds, tuple(given.factors), given.range_steps, given.points, given.device, given.fine_tune,
+                      "" if given.fine_tune else str(out.with_suffix(".work").resolve()))
+        document = begun(asked)
+    done = {one["name"] for one in document["results"]}
+    names = [name for name in (named(one).name for one in given.names or OPTIMIZERS) if name not in done]
+    with multiprocessing.get_context("spawn").Pool(given.workers, _opened, (asked,)) as pool:
+        for found in pool.imap_unordered(measured, names):
+            document["results"].append(found)
+            write_text_whole(out, json.dumps(document, indent=1) + "\n")
+            print(f"{len(document['results'])}/{len(done) + len(names)} {found['name']}: {_shown(Measured.of(found).default)}", flush=True)
     print(table(document))
 
 

@@ -14,7 +14,7 @@ from rvc.train.clips import Clip
 from rvc.train.dataset import ClipDataset, Part
 from rvc.train.mel import mel_spectrogram
 from rvc.train.state import TrainingState
-from rvc.train.step import inputs, item_seeds
+from rvc.train.step import item_seeds
 
 
 class PlainStepper:
@@ -38,7 +38,7 @@ class PlainStepper:
         batch = part.batch(self._device)
         optimizer_g, optimizer_d = self._optimizers
         with self._autocast():
-            output = state.synthesizer(**inputs(batch), draws=ItemDraws(item_seeds(state, part), frames, self._device))
+            output = state.synthesizer(batch.speech, batch.spec, ItemDraws(item_seeds(state, part), frames, self._device))
         real = frames_from(batch.audio, output.slice_starts * config.hop_length, config.segment_samples)
 
         with self._autocast():

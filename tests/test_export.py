@@ -14,6 +14,7 @@ from rvc.export import VoiceFacts, export_voice, model_hash, voice_from_checkpoi
 from rvc.inspection import inspected
 from rvc.models.config import ModelConfig, config_for
 from rvc.models.discriminators import Discriminator
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.voices import VoiceModel
 
@@ -83,11 +84,12 @@ def test_an_exported_voice_sounds_like_the_network(tmp_path):
     synthesizer = network()
     export_voice(synthesizer, synthesizer.config, tmp_path / "a.pth", FACTS)
     loaded = VoiceModel.read(tmp_path / "a.pth").synthesizer()
-    inputs = (torch.randn(1, 20, 768), torch.tensor([20]), torch.randint(1, 256, (1, 20)), torch.full((1, 20), 200.0), torch.tensor([3]))
+    speech = Speech(content=torch.randn(1, 20, 768), lengths=torch.tensor([20]), coarse=torch.randint(1, 256, (1, 20)),
+                    f0_hz=torch.full((1, 20), 200.0), speaker_id=torch.tensor([3]))
     torch.manual_seed(3)
-    expected = synthesizer.eval().infer(*inputs)
+    expected = synthesizer.eval().infer(speech)
     torch.manual_seed(3)
-    assert (loaded.infer(*inputs) - expected).abs().max() < 2e-3, "half precision costs no more"
+    assert (loaded.infer(speech) - expected).abs().max() < 2e-3, "half precision costs no more"
 
 
 def test_weights_that_are_not_finite_are_not_published(tmp_path):

@@ -14,6 +14,8 @@ from rvc.infer.recording import Recording
 from rvc.infer.segments import FADE_FRAMES, FRAME_SAMPLES, GRID_SAMPLES, Piece
 from rvc.infer.settings import ConversionSettings
 from rvc.infer.stopwatch import Stopwatch
+from rvc.models.draws import Given
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 
 # HuBERT's convolutions see 400 samples and step by 320: so many more make one frame for every 320 samples, none lost at the end.
@@ -69,22 +71,9 @@ class Chain:
         return share * blended + (1 - share) * _doubled(features, n_frames)
 
     def _synthesized(self, content: np.ndarray, pitch: Pitch | None, start: int, stop: int) -> np.ndarray:
-        config, seed = self.synthesizer.config, self.settings.seed
-        latent = noise_at(Noise.LATENT, seed, start, stop, config.inter_channels).T
-        source = noise_at(Noise.SOURCE, seed, start, stop, config.hop_length * config.harmonics) if pitch else None
         try:
-            audio = self.synthesizer.infer(
-                self._tensor(content),
-                torch.tensor([stop - start], device=self.device),
-                self._tensor(pitch.coarse) if pitch else None,
-                self._tensor(pitch.hz) if pitch else None,
-                torch.tensor([self.settings.speaker_id], device=self.device),
-                noise_scale=self.settings.noise_scale,
-                noise=self._tensor(latent),
-                phase=torch.from_numpy(pitch.cycles[:1].copy()) if pitch else None,
-                source_noise=self._tensor(source.reshape(-1, config.harmonics)) if pitch else None,
-                draws=BlockNoise(seed, start, stop, self.device) if pitch else None,
-            )
+            speech, given = self._speech(content, pitch), self._given(pitch, start, stop)
+            audio = self.synthesizer.infer(speech, given, noise_scale=self.settings.noise_scale)
         except torch.OutOfMemoryError as error:
             raise DeviceError(f"{self.device} has too little memory for {(stop - start) / 100:.0f} seconds at once.",
                               fix="Choose a smaller chunk_seconds, or device cpu.") from error
@@ -92,6 +81,29 @@ class Chain:
         if not np.isfinite(samples).all():
             raise AudioError("The voice made samples that are not numbers: its weights are damaged.")
         return samples
+
+    def _speech(self, content: np.ndarray, pitch: Pitch | None) -> Speech:
+        return Speech(
+            content=self._tensor(content),
+            lengths=torch.tensor([len(content)], device=self.device),
+            coarse=self._tensor(pitch.coarse) if pitch else None,
+            f0_hz=self._tensor(pitch.hz) if pitch else None,
+            speaker_id=torch.tensor([self.settings.speaker_id], device=self.device),
+        )
+
+    def _given(self, pitch: Pitch | None, start: int, stop: int) -> Given:
+        """Phase and noise of frames ``start`` to ``stop`` of the recording."""
+        config, seed = self.synthesizer.config, self.settings.seed
+        latent = self._tensor(noise_at(Noise.LATENT, seed, start, stop, config.inter_channels).T)
+        if pitch is None:
+            return Given(latent=latent)
+        source = noise_at(Noise.SOURCE, seed, start, stop, config.hop_length * config.harmonics)
+        return Given(
+            latent=latent,
+            phase=torch.from_numpy(pitch.cycles[:1].copy()),
+            source=self._tensor(source.reshape(-1, config.harmonics)),
+            draws=BlockNoise(seed, start, stop, self.device),
+        )
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         """A batch of one on the device."""

@@ -6,12 +6,13 @@ piece and gets it.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from rvc.infer.noise import BlockNoise
 from rvc.models.config import ModelConfig
+from rvc.models.draws import NOTHING, Given
 from rvc.models.nsf import phase_after
 from rvc.models.synthesizer import Synthesizer
 from rvc.models.vocoders import VOCODERS
@@ -30,35 +31,24 @@ class WindowedVocoder(nn.Module):
         self.context = VOCODERS[config.vocoder].context_frames
         self.window = max(WINDOW_FRAMES, _LEAST_SHARE * self.context)
 
-    def forward(
-        self,
-        z: Tensor,
-        g: Tensor,
-        f0_hz: Tensor | None = None,
-        *,
-        phase: Tensor | None = None,
-        source_noise: Tensor | None = None,
-        draws: BlockNoise | None = None,
-    ) -> Tensor:
-        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) with pitch guidance -> (B, 1, N)"""
-        assert (f0_hz is None) == (source_noise is None), "noise drawn window by window would repeat where windows overlap"
+    def forward(self, z: Tensor, g: Tensor, f0_hz: Tensor | None = None, given: Given = NOTHING) -> Tensor:
+        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) with pitch guidance -> (B, 1, N). What is given to draw from is a ``BlockNoise``."""
+        assert (f0_hz is None) == (given.source is None), "noise drawn window by window would repeat where windows overlap"
         hop = self.config.hop_length
         parts = []
         for first, start, stop, last in _windows(z.shape[-1], self.window, self.context):
-            source = {} if f0_hz is None else {
-                "f0_hz": f0_hz[:, first:last],
-                "phase": self._phase(f0_hz[:, :first], phase),
-                "source_noise": source_noise[:, first * hop:last * hop],
-                "draws": draws and draws.between(first, last),
-            }
-            audio = self.vocoder(z[..., first:last], g, **source)
+            source = () if f0_hz is None else (f0_hz[:, first:last], self._within(given, f0_hz, first, last))
+            audio = self.vocoder(z[..., first:last], g, *source)
             parts.append(audio[..., (start - first) * hop:(stop - first) * hop])
         return torch.cat(parts, dim=-1)
 
-    def _phase(self, before: Tensor, phase: Tensor | None) -> Tensor | None:
-        if not before.shape[1]:
-            return phase
-        return phase_after(before.cpu(), hop_length=self.config.hop_length, sample_rate=self.config.sample_rate, phase=phase)
+    def _within(self, given: Given, f0_hz: Tensor, first: int, last: int) -> Given:
+        """What is given to frames ``first`` to ``last`` of ``f0_hz``."""
+        hop, phase = self.config.hop_length, given.phase
+        if first:
+            phase = phase_after(f0_hz[:, :first].cpu(), hop_length=hop, sample_rate=self.config.sample_rate, phase=phase)
+        draws = given.draws.between(first, last) if given.draws else None
+        return replace(given, phase=phase, source=given.source[:, first * hop:last * hop], draws=draws)
 
 
 def in_windows(network: Synthesizer) -> Synthesizer:

@@ -1,13 +1,14 @@
-"""Random numbers of a training step that belong to its items.
+"""Random numbers of a training step that belong to its items, and what a network can be given instead of drawing it.
 
 What an item draws depends on its own seed and on what the number is for, and on nothing else: not on which items are computed
 beside it, nor on which device or in which part of a batch. So a batch in parts, or shared by several processes, is trained with
 the same numbers as the batch at once; and computing a block twice (activation checkpointing) draws the same twice.
 
-Dimensions: B items, C channels, T frames.
+Dimensions: B items, C channels, Z latent channels, T frames, N = T·hop samples, H harmonics.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -23,6 +24,19 @@ class Draws(Protocol):
 
     def normal(self, use: int, *shape: int) -> Tensor:
         """Standard normal (B, *shape)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Given:
+    """What a network takes instead of drawing it; what is ``None`` comes from the device's global generator, in RVC's order."""
+
+    latent: Tensor | None = None  # (B, Z, T), standard normal
+    phase: Tensor | None = None  # (B,) cycles, where the sine begins (see ``phase_after``); ``None``: at 0
+    source: Tensor | None = None  # (B, N, H), standard normal, beside the sine and instead of it
+    draws: Draws | None = None  # for whatever else a vocoder draws
+
+
+NOTHING = Given()
 
 
 class ItemDraws:

@@ -11,10 +11,9 @@ from torch.nn.functional import leaky_relu
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import ItemDraws
-from rvc.models.hifigan import Generator, applied, input_conv, laid_out, output_conv, same_conv, speaker_conv, stage_channels, upsamplers
+from rvc.models.hifigan import applied, input_conv, output_conv, same_conv, speaker_conv, stage_channels, upsamplers
 from rvc.models.layers import LEAKY_SLOPE
-from rvc.models.nsf import SineSource, noise_convs
+from rvc.models.nsf import SineSource, SourceFilter, noise_convs
 
 
 class Pair(nn.Module):
@@ -42,7 +41,7 @@ class Block(nn.Module):
         return x
 
 
-class MRFHiFiGAN(Generator):
+class MRFHiFiGAN(SourceFilter):
     """``dec`` in files whose vocoder is "MRF HiFi-GAN"."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -60,17 +59,3 @@ class MRFHiFiGAN(Generator):
 
     def stages(self) -> Iterator[tuple[nn.Module, Sequence[nn.Module]]]:
         yield from zip(self.upsamples, self.mrfs, strict=True)
-
-    def forward(
-        self,
-        z: Tensor,
-        g: Tensor,
-        f0_hz: Tensor,
-        *,
-        phase: Tensor | None = None,
-        source_noise: Tensor | None = None,
-        draws: ItemDraws | None = None,
-    ) -> Tensor:
-        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T), noise (B, N, 9) -> (B, 1, N)"""
-        source = laid_out(self.m_source(f0_hz, phase, source_noise, draws))
-        return self.waveform(z, g, (applied(conv, source) for conv in self.noise_convs))

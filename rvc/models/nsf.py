@@ -3,16 +3,17 @@
 Wang et al., Neural source-filter-based waveform model (2019), with the fundamental only, as RVC trains it. The phase is summed
 in float64, so that long recordings stay in tune and a recording made in chunks has the phase of one made at once.
 
-Dimensions: B batch, T frames, N = T·hop samples.
+Dimensions: B batch, Z latent channels, G speaker channels, T frames, N = T·hop samples, H harmonics.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import PHASE, SOURCE, ItemDraws
+from rvc.models.draws import NOTHING, PHASE, SOURCE, Given, ItemDraws
 from rvc.models.hifigan import (
     Generator,
     applied,
@@ -99,40 +100,50 @@ def excitation(waves: Tensor, voiced: Tensor, noise: Tensor) -> Tensor:
     return _AMPLITUDE * waves * voiced + spread * noise.to(waves)
 
 
-class SineSource(nn.Module):
-    """Excitation of the filter: a sine where voiced, noise where not (``m_source`` in files).
+class Source(nn.Module):
+    """What excites the filter: waves at the pitch where voiced, noise where not (``m_source`` in files)."""
+
+    merge: Callable[[Tensor], Tensor]  # waves (B, N, H) to one (B, N, 1), within ±1: all that it learns
+
+    def __init__(self, *, hop_length: int, sample_rate: int) -> None:
+        super().__init__()
+        self.hop_length = hop_length
+        self.sample_rate = sample_rate
+
+    def forward(self, f0_hz: Tensor, given: Given = NOTHING) -> Tensor:
+        """f0 (B, T) -> (B, 1, N) float32, whatever autocast says"""
+        with torch.autocast(f0_hz.device.type, enabled=False):
+            with torch.no_grad():
+                waves = self.waves(f0_hz.float(), given)
+            return self.merge(waves).mT
+
+    def waves(self, f0_hz: Tensor, given: Given) -> Tensor:
+        """f0 (B, T) -> (B, N, H)"""
+        raise NotImplementedError
+
+
+class SineSource(Source):
+    """Sines of a pitch that is constant within a frame.
 
     With more than one harmonic the overtones are sines too, at whole multiples of the fundamental's phase. Where the noise is drawn
     they begin at random places, as in training; where it is given they begin with the fundamental, so that chunks go on.
     """
 
     def __init__(self, *, hop_length: int, sample_rate: int, harmonics: int = 1) -> None:
-        super().__init__()
-        self.hop_length = hop_length
-        self.sample_rate = sample_rate
+        super().__init__(hop_length=hop_length, sample_rate=sample_rate)
         self.harmonics = harmonics
         self.l_linear = nn.Linear(harmonics, 1)
 
-    def forward(
-        self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None, draws: ItemDraws | None = None
-    ) -> Tensor:
-        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, H) -> (B, 1, N) float32, whatever autocast says
+    def merge(self, waves: Tensor) -> Tensor:
+        return torch.tanh(self.l_linear(waves))
 
-        Without ``noise`` what is random comes from ``draws``, and without those from the global generator.
-        """
-        with torch.autocast(f0_hz.device.type, enabled=False):
-            return torch.tanh(self.l_linear(self._excitation(f0_hz.float(), phase, noise, draws))).mT
-
-    @torch.no_grad()
-    def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None, draws: ItemDraws | None) -> Tensor:
+    def waves(self, f0_hz: Tensor, given: Given) -> Tensor:
         voiced = (f0_hz > 0).float().repeat_interleave(self.hop_length, dim=1).unsqueeze(-1)  # (B, N, 1)
-        begins = None
-        if noise is None:
-            begins, noise = self._drawn(voiced, draws)
-        cycles = _cycles(f0_hz, self.hop_length, self.sample_rate, phase)  # (B, N)
-        return excitation(self._waves(cycles, begins).to(f0_hz.device), voiced, noise)
+        begins, noise = (None, given.source) if given.source is not None else self._drawn(voiced, given.draws)
+        cycles = _cycles(f0_hz, self.hop_length, self.sample_rate, given.phase)  # (B, N)
+        return excitation(self._sines(cycles, begins).to(f0_hz.device), voiced, noise)
 
-    def _waves(self, cycles: Tensor, begins: Tensor | None) -> Tensor:
+    def _sines(self, cycles: Tensor, begins: Tensor | None) -> Tensor:
         """Sines (B, N, H) of the fundamental's ``cycles`` (B, N); ``begins`` (B or 1, H): where each stands when that is at 0."""
         cycles = cycles.unsqueeze(-1) * torch.arange(1, self.harmonics + 1, device=cycles.device)
         return _wave(cycles if begins is None else cycles + begins[:, None].to(cycles))
@@ -149,7 +160,19 @@ class SineSource(nn.Module):
         return begins, noise
 
 
-class NSFHiFiGAN(Generator):
+class SourceFilter(Generator):
+    """A generator every stage of which is joined by its source. Subclasses make that too, in the order of their file format."""
+
+    m_source: SineSource
+    noise_convs: nn.ModuleList
+
+    def forward(self, z: Tensor, g: Tensor, f0_hz: Tensor, given: Given = NOTHING) -> Tensor:
+        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
+        source = laid_out(self.m_source(f0_hz, given))
+        return self.waveform(z, g, (applied(conv, source) for conv in self.noise_convs))
+
+
+class NSFHiFiGAN(SourceFilter):
     """The generator of voices with pitch guidance (``dec`` in files)."""
 
     def __init__(self, config: ModelConfig) -> None:
@@ -165,20 +188,6 @@ class NSFHiFiGAN(Generator):
         self.resblocks = residual_blocks(config)
         self.conv_post = output_conv(config)
         self.cond = speaker_conv(config)
-
-    def forward(
-        self,
-        z: Tensor,
-        g: Tensor,
-        f0_hz: Tensor,
-        *,
-        phase: Tensor | None = None,
-        source_noise: Tensor | None = None,
-        draws: ItemDraws | None = None,
-    ) -> Tensor:
-        """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
-        source = laid_out(self.m_source(f0_hz, phase, source_noise, draws))
-        return self.waveform(z, g, (applied(conv, source) for conv in self.noise_convs))
 
 
 def noise_convs(config: ModelConfig) -> nn.ModuleList:

@@ -17,10 +17,10 @@ from torch.nn.functional import conv1d, leaky_relu, pad
 from torch.nn.utils.parametrizations import weight_norm
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import BLOCKS, SOURCE, Draws, ItemDraws
+from rvc.models.draws import BLOCKS, NOTHING, SOURCE, Draws, Given
 from rvc.models.hifigan import ResBlock, applied, laid_out, mean_of
 from rvc.models.layers import Recomputing
-from rvc.models.nsf import excitation, interpolated, sine_of
+from rvc.models.nsf import Source, excitation, interpolated, sine_of
 
 _SLOPE = 0.2
 _NOISE_START = 1e-4  # how loud the noise in the blocks is before training
@@ -29,34 +29,25 @@ _INPUT_SPREAD = 0.01  # of the blocks' first convolutions before training
 _LOWPASS_WIDTH, _ROLLOFF, _BETA = 64, 0.9475937167399596, 14.769656459379492
 
 
-class InterpolatedSource(nn.Module):
-    """A sine whose pitch glides between the middles of the frames (``m_source`` in files)."""
+class InterpolatedSource(Source):
+    """A sine whose pitch glides between the middles of the frames."""
 
     def __init__(self, *, hop_length: int, sample_rate: int) -> None:
-        super().__init__()
-        self.hop_length = hop_length
-        self.sample_rate = sample_rate
+        super().__init__(hop_length=hop_length, sample_rate=sample_rate)
         self.merge = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Tanh())
 
-    def forward(
-        self, f0_hz: Tensor, phase: Tensor | None = None, noise: Tensor | None = None, draws: ItemDraws | None = None
-    ) -> Tensor:
-        """f0 (B, T), initial phase (B,) in cycles, standard normal noise (B, N, 1) -> (B, 1, N) float32, whatever autocast says"""
-        with torch.autocast(f0_hz.device.type, enabled=False):
-            return self.merge(self._excitation(f0_hz.float(), phase, noise, draws)).mT
-
-    @torch.no_grad()
-    def _excitation(self, f0_hz: Tensor, phase: Tensor | None, noise: Tensor | None, draws: ItemDraws | None) -> Tensor:
+    def waves(self, f0_hz: Tensor, given: Given) -> Tensor:
         hz = interpolated(f0_hz, self.hop_length)  # (B, T, hop)
         voiced = (hz > 0).float().flatten(1).unsqueeze(-1).to(f0_hz.device)  # (B, N, 1)
-        if noise is None:
-            noise = _drawn_noise(voiced) if draws is None else draws.normal(SOURCE, *voiced.shape[1:])
-        waves = sine_of(hz, self.sample_rate, phase).to(f0_hz.device).unsqueeze(-1)
+        noise = given.source if given.source is not None else _drawn_noise(voiced, given.draws)
+        waves = sine_of(hz, self.sample_rate, given.phase).to(f0_hz.device).unsqueeze(-1)
         return excitation(waves, voiced, noise)
 
 
-def _drawn_noise(like: Tensor) -> Tensor:
-    """Applio draws a phase for every item and discards it."""
+def _drawn_noise(like: Tensor, draws: Draws | None) -> Tensor:
+    """From the global generator Applio draws a phase for every item too, and discards it."""
+    if draws is not None:
+        return draws.normal(SOURCE, *like.shape[1:])
     torch.rand(len(like), 1, device=like.device)
     return torch.randn(like.shape, device=like.device)
 
@@ -121,22 +112,13 @@ class RefineGAN(Recomputing):
             self.upsample_conv_blocks.append(ParallelBlock(channels + channels // 4, channels // 2, config, BLOCKS + uses * stage))
         self.conv_post = weight_norm(nn.Conv1d(narrowest * 2, 1, 7, padding=3, bias=False))
 
-    def forward(
-        self,
-        z: Tensor,
-        g: Tensor,
-        f0_hz: Tensor,
-        *,
-        phase: Tensor | None = None,
-        source_noise: Tensor | None = None,
-        draws: Draws | None = None,
-    ) -> Tensor:
+    def forward(self, z: Tensor, g: Tensor, f0_hz: Tensor, given: Given = NOTHING) -> Tensor:
         """z (B, Z, T), speaker g (B, G, 1), f0 (B, T) -> (B, 1, N)"""
-        down, copies = self._taken_down(laid_out(self.m_source(f0_hz, phase, source_noise, draws)))
+        down, copies = self._taken_down(laid_out(self.m_source(f0_hz, given)))
         x = torch.cat([applied(self.mel_conv, laid_out(z)) + applied(self.cond, laid_out(g)), down], dim=1)  # (B, C, T)
         for rate, copy, block in zip(self.rates, reversed(copies), self.upsample_conv_blocks, strict=True):
             x = torch.cat([stretched(leaky_relu(x, _SLOPE), rate), copy], dim=1)
-            x = self.part(partial(block, draws=draws), x, redraws=draws is None)
+            x = self.part(partial(block, draws=given.draws), x, redraws=given.draws is None)
         return torch.tanh(applied(self.conv_post, leaky_relu(x, _SLOPE)).float()).flatten(2)
 
     def _taken_down(self, source: Tensor) -> tuple[Tensor, list[Tensor]]:

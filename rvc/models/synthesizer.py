@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from rvc.models.config import ModelConfig
-from rvc.models.draws import POSTERIOR, SLICE, Draws, ItemDraws
-from rvc.models.encoders import ContentEncoder, PosteriorEncoder, standard_normal
+from rvc.models.draws import NOTHING, POSTERIOR, SLICE, Given, ItemDraws
+from rvc.models.encoders import ContentEncoder, Gaussian, PosteriorEncoder, standard_normal
 from rvc.models.flow import Flow
 from rvc.models.nsf import phase_after
+from rvc.models.speech import Speech
 from rvc.models.vocoders import VOCODERS
 
 NOISE_SCALE = 0.66666  # spread of the latent noise that RVC infers with
@@ -52,35 +53,23 @@ class Synthesizer(nn.Module):
         self.flow = Flow(config)
         self.emb_g = nn.Embedding(config.n_speakers, config.gin_channels)
 
-    def forward(
-        self,
-        *,
-        content: Tensor,
-        lengths: Tensor,
-        coarse: Tensor | None,
-        f0_hz: Tensor | None,
-        spec: Tensor,
-        spec_lengths: Tensor,
-        speaker_id: Tensor,
-        draws: ItemDraws | None = None,
-    ) -> SynthesizerOutput:
-        """A training pass: encode the recording, and decode a random slice of it.
+    def forward(self, speech: Speech, spec: Tensor, draws: ItemDraws | None = None) -> SynthesizerOutput:
+        """A training pass: encode the recording of ``speech``, and decode a random slice of it.
 
-        content (B, T, F), coarse and f0_hz (B, T) or None without pitch guidance, spec (B, S, T) linear magnitudes; lengths and
-        speaker_id (B,). T is at least ``config.segment_frames``: shorter clips are padded by the caller. What is random comes from
-        ``draws``, or without them from the device's global generator in RVC's order.
+        spec (B, S, T) are linear magnitudes. T is at least ``config.segment_frames``: shorter clips are padded by the caller. What is
+        random comes from ``draws``, or without them from the device's global generator in RVC's order.
         """
-        g = self._speaker(speaker_id)
-        prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
-        posterior = self.enc_q(spec, spec_lengths, g)
+        g = self._speaker(speech)
+        prior = self._prior(speech)
+        posterior = self.enc_q(spec, speech.lengths, g)
         noise = standard_normal(posterior.mean) if draws is None else draws.normal_frames(POSTERIOR, *posterior.mean.shape[1:])
         z = posterior.sample(noise)
         z_p = self.flow(z, posterior.mask, g)
-        starts = _random_starts(spec_lengths, self.config.segment_frames, draws)
+        starts = _random_starts(speech.lengths, self.config.segment_frames, draws)
         z_slice = frames_from(z, starts, self.config.segment_frames)
-        f0_slice = None if f0_hz is None else frames_from(f0_hz, starts, self.config.segment_frames)
+        f0_slice = None if speech.f0_hz is None else frames_from(speech.f0_hz, starts, self.config.segment_frames)
         return SynthesizerOutput(
-            audio=self._decoded(z_slice, g, f0_slice, draws=draws),
+            audio=self._decoded(z_slice, g, f0_slice, Given(draws=draws)),
             slice_starts=starts,
             content_mask=prior.mask,
             spec_mask=posterior.mask,
@@ -93,34 +82,16 @@ class Synthesizer(nn.Module):
         )
 
     @torch.no_grad()
-    def infer(
-        self,
-        content: Tensor,
-        lengths: Tensor,
-        coarse: Tensor | None,
-        f0_hz: Tensor | None,
-        speaker_id: Tensor,
-        *,
-        noise_scale: float = NOISE_SCALE,
-        noise: Tensor | None = None,
-        phase: Tensor | None = None,
-        source_noise: Tensor | None = None,
-        draws: Draws | None = None,
-    ) -> Tensor:
-        """Content and pitch to audio (B, 1, N), float32 within ±1.
-
-        What is random is drawn from the device's global generator in RVC's order, unless given: ``noise`` (B, Z, T) and
-        ``source_noise`` (B, N, ``config.harmonics``), standard normal, and ``draws`` for the noise that RefineGAN adds inside. ``phase``
-        (B,) in cycles is where the sine begins (see ``phase_after``).
-        """
-        assert draws is None or source_noise is not None, "draws are for the noise besides the source's, inside the vocoder"
-        g = self._speaker(speaker_id)
-        prior = self.enc_p(content, lengths, self._checked_pitch(coarse))
-        noise = standard_normal(prior.mean) if noise is None else noise.to(prior.mean)
+    def infer(self, speech: Speech, given: Given = NOTHING, *, noise_scale: float = NOISE_SCALE) -> Tensor:
+        """Content and pitch to audio (B, 1, N), float32 within ±1. ``noise_scale`` is the spread of the latent noise."""
+        assert given.draws is None or given.source is not None, "draws are for the noise besides the source's, inside the vocoder"
+        g = self._speaker(speech)
+        prior = self._prior(speech)
+        noise = standard_normal(prior.mean) if given.latent is None else given.latent.to(prior.mean)
         assert noise.shape == prior.mean.shape, f"noise {tuple(noise.shape)} for latents {tuple(prior.mean.shape)}"
         z_p = prior.sample(noise * noise_scale)
         z = self.flow.reverse(z_p, prior.mask, g)
-        return self._decoded(z * prior.mask, g, f0_hz, phase=phase, source_noise=source_noise, draws=draws)
+        return self._decoded(z * prior.mask, g, speech.f0_hz, given)
 
     def phase_after(self, f0_hz: Tensor, phase: Tensor | None = None) -> Tensor:
         """The phase (B,) in cycles with which a chunk that follows ``f0_hz`` (B, T) goes on."""
@@ -135,15 +106,15 @@ class Synthesizer(nn.Module):
                 _fold(module)
         return self.eval().requires_grad_(False)
 
-    def _speaker(self, speaker_id: Tensor) -> Tensor:
-        return self.emb_g(speaker_id).unsqueeze(-1)  # (B, G, 1)
+    def _speaker(self, speech: Speech) -> Tensor:
+        return self.emb_g(speech.speaker_id).unsqueeze(-1)  # (B, G, 1)
 
-    def _checked_pitch(self, coarse: Tensor | None) -> Tensor | None:
-        assert (coarse is not None) == self.config.pitch_guidance, "pitch is given exactly to the networks that are guided by it"
-        return coarse
+    def _prior(self, speech: Speech) -> Gaussian:
+        assert (speech.coarse is not None) == self.config.pitch_guidance, "pitch is given exactly to the networks that are guided by it"
+        return self.enc_p(speech.content, speech.lengths, speech.coarse)
 
-    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, **source: Tensor | Draws | None) -> Tensor:
-        return self.dec(z, g, f0_hz, **source) if self.config.pitch_guidance else self.dec(z, g)
+    def _decoded(self, z: Tensor, g: Tensor, f0_hz: Tensor | None, given: Given) -> Tensor:
+        return self.dec(z, g, f0_hz, given) if self.config.pitch_guidance else self.dec(z, g)
 
 
 def frames_from(x: Tensor, starts: Tensor, n_frames: int) -> Tensor:

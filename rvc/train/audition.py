@@ -23,6 +23,7 @@ from rvc.f0 import registry as f0
 from rvc.f0.detector import HOP, SAMPLE_RATE, SILENCE_PEAK
 from rvc.f0.track import F0Track
 from rvc.models.config import ModelConfig
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.paths import Home, written_whole
 from rvc.train.clips import Clip, ClipList
@@ -74,7 +75,7 @@ class Audition:
 
     def _events(self, synthesizer: Synthesizer, epoch: int, step: int) -> Iterator[Event]:
         with undisturbed(synthesizer, self._device, self._run.settings.fit.seed):
-            samples = synthesizer.infer(*self._inputs())[0, 0].cpu().numpy()
+            samples = synthesizer.infer(self._speech())[0, 0].cpu().numpy()
         if not np.isfinite(samples).all():
             yield Note(level="warning", message=f"Epoch {epoch} makes no sound of the clip to listen to: its samples are not numbers.")
             return
@@ -82,13 +83,19 @@ class Audition:
         audio.save(path, Audio(samples, synthesizer.config.sample_rate))
         yield Saved(what="audition", path=f"{path.parent.name}/{path.name}", epoch=epoch, step=step)
 
-    def _inputs(self) -> tuple[torch.Tensor | None, ...]:
-        """Content (1, T, C), lengths, coarse and f0 (1, T), speaker: what ``Synthesizer.infer`` takes."""
+    def _speech(self) -> Speech:
         content, track = self._heard.content, self._heard.track
-        given = (torch.from_numpy(content)[None], torch.tensor([len(content)]),
-                 None if track is None else torch.from_numpy(track.coarse())[None],
-                 None if track is None else torch.from_numpy(track.hz.copy())[None], torch.tensor([self._speaker_id]))
-        return tuple(None if one is None else one.to(self._device) for one in given)
+        return Speech(
+            content=self._tensor(content),
+            lengths=torch.tensor([len(content)], device=self._device),
+            coarse=self._tensor(track.coarse()) if track else None,
+            f0_hz=self._tensor(track.hz) if track else None,
+            speaker_id=torch.tensor([self._speaker_id], device=self._device),
+        )
+
+    def _tensor(self, array: np.ndarray) -> torch.Tensor:
+        """A batch of one on the device."""
+        return torch.tensor(array[None], device=self._device)
 
 
 def _clip_of(run: TrainingRun) -> Clip:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from rvc.errors import FormatError
 from rvc.f0.track import F0Track
 from rvc.models.config import ModelConfig
+from rvc.models.speech import Speech
 from rvc.train.clips import Clip, ClipSampler
 from rvc.train.mel import linear_spectrogram
 from rvc.train.ranks import ALONE, Ranks
@@ -39,6 +40,11 @@ class Batch:
     audio: torch.Tensor  # (B, 1, T·hop)
     lengths: torch.Tensor  # (B,) frames
     speaker_id: torch.Tensor  # (B,)
+
+    @property
+    def speech(self) -> Speech:
+        """What the voice is asked to say; ``spec`` and ``audio`` are how it was said."""
+        return Speech(content=self.content, lengths=self.lengths, coarse=self.coarse, f0_hz=self.f0_hz, speaker_id=self.speaker_id)
 
     @property
     def nbytes(self) -> int:

@@ -73,7 +73,7 @@ class Evaluation:
         """``None`` when the result is not finite. Every clip has the same noise at every epoch, so that epochs can be compared."""
         clip, batch = self.clips[number], beginning(self._dataset[number], CLIP_SECONDS).to(self._device)
         with undisturbed(synthesizer, self._device, self._run.settings.fit.seed):
-            audio = synthesizer.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
+            audio = synthesizer.infer(batch.speech)
             if not torch.isfinite(audio).all():
                 return None
             error_cents, agreement = self._pitch(batch, audio) if batch.f0_hz is not None else (None, None)

@@ -21,7 +21,7 @@ from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import Synthesizer, SynthesizerOutput, frames_from
 from rvc.optimizers.composite import Composite
 from rvc.train import losses
-from rvc.train.dataset import Batch, Part
+from rvc.train.dataset import Part
 from rvc.train.mel import mel_spectrogram
 from rvc.train.ranks import ALONE, Ranks
 from rvc.train.state import TrainingState
@@ -184,7 +184,7 @@ class Stepper:
         config, batch = self.state.config, part.batch(self._device)
         draws = ItemDraws(item_seeds(self.state, part), part.frames, self._device)
         with self._autocast():
-            output = self.state.synthesizer(**inputs(batch), draws=draws)
+            output = self.state.synthesizer(batch.speech, batch.spec, draws)
         return Pass(output, frames_from(batch.audio, output.slice_starts * config.hop_length, config.segment_samples))
 
     def _mel_loss(self, made: Pass) -> torch.Tensor:
@@ -258,12 +258,6 @@ def item_seeds(state: TrainingState, part: Part) -> list[int]:
     """A seed for each clip of ``part`` in the coming step."""
     step_seed = state.fit.seed * _SEED_STRIDE + state.step
     return [step_seed * _MOST_CLIPS + place for place in part.places]
-
-
-def inputs(batch: Batch) -> dict[str, torch.Tensor | None]:
-    """``batch`` as keyword arguments of ``Synthesizer.forward``."""
-    return {"content": batch.content, "lengths": batch.lengths, "coarse": batch.coarse, "f0_hz": batch.f0_hz, "spec": batch.spec,
-            "spec_lengths": batch.lengths, "speaker_id": batch.speaker_id}
 
 
 class frozen:

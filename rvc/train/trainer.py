@@ -118,7 +118,7 @@ class Trainer:
         network, config = self.state.voice, self.state.config
         bands = {"sample_rate": config.sample_rate, "n_fft": config.n_fft, "n_mels": config.n_mels}
         with undisturbed(network, self._device, self._fit.seed):
-            audio = network.infer(batch.content, batch.lengths, batch.coarse, batch.f0_hz, batch.speaker_id)
+            audio = network.infer(batch.speech)
         original = mel_of(batch.spec, **bands)
         padded = functional.pad(audio[:, 0], (0, max(0, config.n_fft - audio.shape[-1])))
         generated = mel_spectrogram(padded, hop_length=config.hop_length, **bands)

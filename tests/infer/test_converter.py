@@ -54,9 +54,9 @@ class Spy:
         self.calls = []
         infer = Synthesizer.infer
 
-        def watched(network, content, lengths, coarse, f0_hz, speaker_id, **rest):
-            self.calls.append({"content": content, "coarse": coarse, "f0_hz": f0_hz, "speaker_id": speaker_id, **rest})
-            return infer(network, content, lengths, coarse, f0_hz, speaker_id, **rest)
+        def watched(network, speech, given, **rest):
+            self.calls.append({**vars(speech), **vars(given), **rest})
+            return infer(network, speech, given, **rest)
 
         monkeypatch.setattr(Synthesizer, "infer", watched)
 
@@ -146,9 +146,9 @@ def test_every_piece_gets_the_pitch_phase_and_noise_of_its_place(converter, tmp_
         np.testing.assert_allclose(call["content"][0].numpy(), whole["content"][0, frames].numpy(), atol=2e-5)
         for name in ("f0_hz", "coarse"):
             np.testing.assert_array_equal(call[name][0].numpy(), whole[name][0, frames].numpy())
-        np.testing.assert_array_equal(call["noise"][0].numpy(), whole["noise"][0, :, frames].numpy())
+        np.testing.assert_array_equal(call["latent"][0].numpy(), whole["latent"][0, :, frames].numpy())
         samples = slice(frames.start * 400, frames.stop * 400)
-        np.testing.assert_array_equal(call["source_noise"][0].numpy(), whole["source_noise"][0, samples].numpy())
+        np.testing.assert_array_equal(call["source"][0].numpy(), whole["source"][0, samples].numpy())
         cycles = whole["f0_hz"][0, :start].double().sum().item() * hop_seconds
         assert call["phase"].item() == pytest.approx(cycles, abs=1e-9)
         assert call["phase"].dtype == torch.float64

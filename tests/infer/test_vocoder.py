@@ -8,7 +8,9 @@ import torch
 from rvc.infer.noise import BlockNoise
 from rvc.infer.vocoder import WindowedVocoder, in_windows
 from rvc.models.config import config_for
+from rvc.models.draws import Given
 from rvc.models.refinegan import Noise, RefineGAN
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.models.vocoders import HIFI_GAN, MRF_HIFI_GAN, REFINEGAN
 
@@ -40,19 +42,20 @@ def test_windows_change_nothing(version, sample_rate, pitch_guidance, vocoder):
     frames = 2 * WindowedVocoder(network.dec, config).window + 37
     f0_hz = 200 + 100 * torch.sin(torch.arange(frames) / 9)[None]
     f0_hz[:, 150:190] = 0
-    given = {
-        "content": torch.randn(1, frames, config.content_channels),
-        "lengths": torch.tensor([frames]),
-        "coarse": torch.randint(1, 256, (1, frames)) if pitch_guidance else None,
-        "f0_hz": f0_hz if pitch_guidance else None,
-        "speaker_id": torch.tensor([0]),
-        "noise": torch.randn(1, config.inter_channels, frames),
-        "phase": torch.tensor([1234.56], dtype=torch.float64) if pitch_guidance else None,
-        "source_noise": torch.randn(1, frames * config.hop_length, config.harmonics) if pitch_guidance else None,
-        "draws": BlockNoise(5, -30, frames - 30, torch.device("cpu")) if pitch_guidance else None,
-    }
-    whole = network.infer(**given)
-    windowed = in_windows(network).infer(**given)
+    speech = Speech(
+        content=torch.randn(1, frames, config.content_channels),
+        lengths=torch.tensor([frames]),
+        coarse=torch.randint(1, 256, (1, frames)) if pitch_guidance else None,
+        f0_hz=f0_hz if pitch_guidance else None,
+        speaker_id=torch.tensor([0]),
+    )
+    given = Given(latent=torch.randn(1, config.inter_channels, frames))
+    if pitch_guidance:
+        given = replace(given, phase=torch.tensor([1234.56], dtype=torch.float64),
+                        source=torch.randn(1, frames * config.hop_length, config.harmonics),
+                        draws=BlockNoise(5, -30, frames - 30, torch.device("cpu")))
+    whole = network.infer(speech, given)
+    windowed = in_windows(network).infer(speech, given)
     assert windowed.shape == whole.shape == (1, 1, frames * config.hop_length)
     assert whole.abs().max() > 0.01
     tolerance = 5e-6 if vocoder == REFINEGAN else 2e-6  # its filters on the way down see a little further than its windows
@@ -62,5 +65,6 @@ def test_windows_change_nothing(version, sample_rate, pitch_guidance, vocoder):
 def test_less_than_a_window_is_passed_on():
     torch.manual_seed(0)
     network = in_windows(Synthesizer(config_for("v2", 40_000, pitch_guidance=False, size="tiny", n_speakers=1)).for_inference())
-    audio = network.infer(torch.randn(1, 5, 768), torch.tensor([5]), None, None, torch.tensor([0]))
+    speech = Speech(content=torch.randn(1, 5, 768), lengths=torch.tensor([5]), coarse=None, f0_hz=None, speaker_id=torch.tensor([0]))
+    audio = network.infer(speech)
     assert audio.shape == (1, 1, 2000)

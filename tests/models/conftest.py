@@ -12,6 +12,7 @@ import torch
 
 from rvc.checkpoint import new_names, old_names
 from rvc.models.config import ModelConfig, config_for
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.models.vocoders import HIFI_GAN, MRF_HIFI_GAN, REFINEGAN
 
@@ -116,20 +117,28 @@ def tiny(tiny_config) -> Callable[..., Synthesizer]:
     return make
 
 
-@pytest.fixture
-def speech(tiny_config) -> Callable[..., dict[str, torch.Tensor | None]]:
-    """Seeded inputs of ``Synthesizer.infer`` for T frames: voiced, with a pause in the middle."""
+def clip_of(speech: Speech, i: int, length: int) -> Speech:
+    """One clip of ``speech``, without its padding."""
+    cut = {name: None if value is None else value[i : i + 1] for name, value in vars(speech).items()}
+    for name in ("content", "coarse", "f0_hz"):
+        cut[name] = None if cut[name] is None else cut[name][:, :length]
+    return Speech(**{**cut, "lengths": torch.tensor([length])})
 
-    def make(config: ModelConfig, n_frames: int, *, batch: int = 1, seed: int = 1) -> dict[str, torch.Tensor | None]:
+
+@pytest.fixture
+def speech() -> Callable[..., Speech]:
+    """Seeded speech of T frames: voiced, with a pause in the middle."""
+
+    def make(config: ModelConfig, n_frames: int, *, batch: int = 1, seed: int = 1) -> Speech:
         draw = torch.Generator().manual_seed(seed)
         f0_hz = 220 + 30 * torch.randn(batch, n_frames, generator=draw)
         f0_hz[:, n_frames // 3 : n_frames // 2] = 0.0
-        return {
-            "content": torch.randn(batch, n_frames, config.content_channels, generator=draw),
-            "lengths": torch.full((batch,), n_frames),
-            "coarse": torch.randint(1, 256, (batch, n_frames), generator=draw) if config.pitch_guidance else None,
-            "f0_hz": f0_hz if config.pitch_guidance else None,
-            "speaker_id": torch.randint(0, config.n_speakers, (batch,), generator=draw),
-        }
+        return Speech(
+            content=torch.randn(batch, n_frames, config.content_channels, generator=draw),
+            lengths=torch.full((batch,), n_frames),
+            coarse=torch.randint(1, 256, (batch, n_frames), generator=draw) if config.pitch_guidance else None,
+            f0_hz=f0_hz if config.pitch_guidance else None,
+            speaker_id=torch.randint(0, config.n_speakers, (batch,), generator=draw),
+        )
 
     return make

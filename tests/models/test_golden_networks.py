@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from rvc.models.config import config_for
 from rvc.models.discriminators import Discriminator
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from tests.models.conftest import VOCODERS_OF_FILES
 
@@ -28,14 +29,13 @@ class Case:
             network = Synthesizer(self.config)
         self.network = fill(network)
         phone = np.random.default_rng(1).standard_normal((1, N_FRAMES, self.config.content_channels))
-        self.content = torch.from_numpy(phone.astype(np.float32))
-        self.lengths = torch.tensor([N_FRAMES])
-        self.speaker_id = torch.tensor([3])
-        self.coarse = reference["pitch"][None] if f0 == "f0" else None
-        self.f0_hz = reference["pitchf"][None] if f0 == "f0" else None
-
-    def infer(self, **options) -> torch.Tensor:
-        return self.network.infer(self.content, self.lengths, self.coarse, self.f0_hz, self.speaker_id, **options)
+        self.speech = Speech(
+            content=torch.from_numpy(phone.astype(np.float32)),
+            lengths=torch.tensor([N_FRAMES]),
+            coarse=reference["pitch"][None] if f0 == "f0" else None,
+            f0_hz=reference["pitchf"][None] if f0 == "f0" else None,
+            speaker_id=torch.tensor([3]),
+        )
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -45,15 +45,15 @@ def case(request, golden, with_recipe_weights) -> Case:
 
 def test_the_same_seed_gives_the_same_sound(case):
     torch.manual_seed(1234)
-    audio = case.infer()
+    audio = case.network.infer(case.speech)
     assert audio.shape == (1, 1, N_FRAMES * case.config.hop_length)
     assert_close(audio[0, 0], case.reference["audio"], atol=5e-6, rtol=0)
 
 
 @torch.no_grad()
 def test_the_prior_and_the_reversed_flow_agree(case):
-    prior = case.network.enc_p(case.content, case.lengths, case.coarse)
-    g = case.network.emb_g(case.speaker_id).unsqueeze(-1)
+    prior = case.network.enc_p(case.speech.content, case.speech.lengths, case.speech.coarse)
+    g = case.network.emb_g(case.speech.speaker_id).unsqueeze(-1)
     assert_close(prior.mean[0], case.reference["m_p"], atol=1e-5, rtol=1e-5)
     assert_close(prior.log_std[0], case.reference["logs_p"], atol=1e-5, rtol=1e-5)
     z_p = prior.sample(case.reference["eps_z"][None] * 0.66666)
@@ -65,8 +65,8 @@ def test_the_prior_and_the_reversed_flow_agree(case):
 @torch.no_grad()
 def test_the_posterior_and_the_forward_flow_agree(case):
     spec = np.abs(np.random.default_rng(2).standard_normal((1, case.config.spec_channels, N_FRAMES))).astype(np.float32)
-    g = case.network.emb_g(case.speaker_id).unsqueeze(-1)
-    posterior = case.network.enc_q(torch.from_numpy(spec), case.lengths, g)
+    g = case.network.emb_g(case.speech.speaker_id).unsqueeze(-1)
+    posterior = case.network.enc_q(torch.from_numpy(spec), case.speech.lengths, g)
     assert_close(posterior.mean[0], case.reference["m_q"], atol=1e-4, rtol=1e-4)
     assert_close(posterior.log_std[0], case.reference["logs_q"], atol=1e-4, rtol=1e-4)
     z = posterior.sample(case.reference["eps_q"][None])
@@ -82,14 +82,15 @@ def test_the_sine_source_agrees(case):
         return
     torch.manual_seed(1234)
     torch.randn(1, case.config.inter_channels, N_FRAMES)  # the latent noise is drawn first
-    assert_close(case.network.dec.m_source(case.f0_hz)[0], case.reference["source"], atol=2e-6, rtol=0)  # some of Applio's sums are float32
+    source = case.network.dec.m_source(case.speech.f0_hz)
+    assert_close(source[0], case.reference["source"], atol=2e-6, rtol=0)  # some of Applio's sums are float32
 
 
 @pytest.mark.parametrize("case", ["v1_f0_48k", "v2_nof0_40k", "v2_f0_32k_mrf", "v2_f0_24k_refinegan"], indirect=True)
 def test_folding_weight_norm_changes_nothing_to_hear(case):
     folded = deepcopy(case.network).for_inference()
     torch.manual_seed(1234)
-    audio = folded.infer(case.content, case.lengths, case.coarse, case.f0_hz, case.speaker_id)
+    audio = folded.infer(case.speech)
     assert_close(audio[0, 0], case.reference["audio"], atol=1e-5, rtol=0)
 
 

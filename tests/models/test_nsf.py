@@ -8,6 +8,7 @@ import torch
 from torch.nn.functional import interpolate
 from torch.testing import assert_close
 
+from rvc.models.draws import Given
 from rvc.models.nsf import SineSource, _cycles, interpolated, phase_after, sine
 from rvc.models.refinegan import InterpolatedSource
 
@@ -48,11 +49,11 @@ def test_a_source_made_in_chunks_is_the_one_made_at_once_to_the_last_bit(cuts):
     source = SineSource(**RATE)
     f0_hz = torch.rand(2, 100) * 900 * (torch.rand(2, 100) > 0.2)
     noise = torch.randn(2, 100 * 400, 1)
-    whole = source(f0_hz, None, noise)
+    whole = source(f0_hz, Given(source=noise))
     pieces, phase, start = [], None, 0
     for end in [*cuts, 100]:
         piece = f0_hz[:, start:end]
-        pieces.append(source(piece, phase, noise[:, start * 400 : end * 400]))
+        pieces.append(source(piece, Given(phase=phase, source=noise[:, start * 400 : end * 400])))
         phase, start = phase_after(piece, phase=phase, **RATE), end
     assert torch.equal(torch.cat(pieces, dim=-1), whole)
 
@@ -63,17 +64,17 @@ def test_overtones_made_in_chunks_are_those_made_at_once(cuts):
     source = SineSource(**RATE, harmonics=9)
     f0_hz = torch.rand(2, 100) * 900 * (torch.rand(2, 100) > 0.2)
     noise = torch.randn(2, 100 * 400, 9)
-    whole = source(f0_hz, None, noise)
+    whole = source(f0_hz, Given(source=noise))
     pieces, phase, start = [], None, 0
     for end in [*cuts, 100]:
-        pieces.append(source(f0_hz[:, start:end], phase, noise[:, start * 400 : end * 400]))
+        pieces.append(source(f0_hz[:, start:end], Given(phase=phase, source=noise[:, start * 400 : end * 400])))
         phase, start = phase_after(f0_hz[:, start:end], phase=phase, **RATE), end
     assert_close(torch.cat(pieces, dim=-1), whole, atol=1e-6, rtol=0)
 
 
 def test_overtones_are_at_multiples_of_the_pitch():
     source = SineSource(**RATE, harmonics=3)
-    waves = source._waves(_cycles(torch.full((1, 30), 150.0), 400, 40000, None), None)
+    waves = source._sines(_cycles(torch.full((1, 30), 150.0), 400, 40000, None), None)
     for harmonic in range(3):
         assert_close(waves[..., harmonic], sine(torch.full((1, 30), 150.0 * (harmonic + 1)), **RATE), atol=2e-5, rtol=0)
 
@@ -92,9 +93,9 @@ def test_an_interpolated_source_in_chunks_is_off_only_for_half_a_frame_on_either
     source = InterpolatedSource(**RATE)
     f0_hz = torch.rand(2, 100) * 900 * (torch.rand(2, 100) > 0.2)
     noise = torch.randn(2, 100 * 400, 1)
-    whole = source(f0_hz, None, noise)
-    first = source(f0_hz[:, :cut], None, noise[:, : cut * 400])
-    second = source(f0_hz[:, cut:], phase_after(f0_hz[:, :cut], **RATE), noise[:, cut * 400 :])
+    whole = source(f0_hz, Given(source=noise))
+    first = source(f0_hz[:, :cut], Given(source=noise[:, : cut * 400]))
+    second = source(f0_hz[:, cut:], Given(phase=phase_after(f0_hz[:, :cut], **RATE), source=noise[:, cut * 400 :]))
     assert_close(first[..., :-200], whole[..., : cut * 400 - 200], atol=1e-6, rtol=0)
     assert_close(second[..., 200:], whole[..., cut * 400 + 200 :], atol=1e-6, rtol=0)
 
@@ -122,6 +123,6 @@ def test_only_the_mixing_layer_learns():
 def test_the_source_stays_in_full_precision_under_autocast():
     torch.manual_seed(5)
     source, f0_hz, noise = SineSource(**RATE), torch.full((1, 30), 333.3), torch.randn(1, 12000, 1)
-    plain = source(f0_hz, None, noise)
+    plain = source(f0_hz, Given(source=noise))
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(source(f0_hz, None, noise), plain)
+        assert torch.equal(source(f0_hz, Given(source=noise)), plain)

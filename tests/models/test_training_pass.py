@@ -1,6 +1,7 @@
 """What training needs of the networks: numbers that belong to items, and less memory for the same gradients."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,25 +9,23 @@ from torch.testing import assert_close
 
 from rvc.models.discriminators import Discriminator
 from rvc.models.draws import ItemDraws
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
+from tests.models.conftest import clip_of
 
 KINDS = [{"version": "v2", "pitch_guidance": True}, {"version": "v2", "pitch_guidance": False}, {"version": "v1", "sample_rate": 32000},
          {"vocoder": "MRF HiFi-GAN"}, {"vocoder": "RefineGAN"}]
 CPU = torch.device("cpu")
 
 
-def training_inputs(network: Synthesizer, speech, lengths: tuple[int, ...]) -> dict:
-    inputs = speech(network.config, max(lengths), batch=len(lengths))
-    spec = torch.rand(len(lengths), network.config.spec_channels, max(lengths), generator=torch.Generator().manual_seed(2))
-    return {**inputs, "lengths": torch.tensor(lengths), "spec": spec, "spec_lengths": torch.tensor(lengths)}
+def training_inputs(network: Synthesizer, speech, lengths: tuple[int, ...]) -> tuple[Speech, torch.Tensor]:
+    spoken = replace(speech(network.config, max(lengths), batch=len(lengths)), lengths=torch.tensor(lengths))
+    return spoken, torch.rand(len(lengths), network.config.spec_channels, max(lengths), generator=torch.Generator().manual_seed(2))
 
 
-def item(inputs: dict, i: int, length: int) -> dict:
+def item(speech: Speech, spec: torch.Tensor, i: int, length: int) -> tuple[Speech, torch.Tensor]:
     """One item of a batch, without its padding."""
-    cut = {name: None if value is None else value[i : i + 1] for name, value in inputs.items()}
-    for name in ("content", "coarse", "f0_hz"):
-        cut[name] = None if cut[name] is None else cut[name][:, :length]
-    return {**cut, "spec": cut["spec"][..., :length]}
+    return clip_of(speech, i, length), spec[i : i + 1, :, :length]
 
 
 def gradients(network: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -39,9 +38,9 @@ def test_what_an_item_draws_does_not_depend_on_its_neighbours_nor_on_the_global_
     inputs = training_inputs(network, speech, lengths)
     state = torch.get_rng_state()
     with torch.no_grad():
-        together = network(**inputs, draws=ItemDraws(seeds, lengths, CPU))
+        together = network(*inputs, ItemDraws(seeds, lengths, CPU))
         for i, length in enumerate(lengths):
-            alone = network(**item(inputs, i, length), draws=ItemDraws(seeds[i : i + 1], (length,), CPU))
+            alone = network(*item(*inputs, i, length), ItemDraws(seeds[i : i + 1], (length,), CPU))
             assert alone.slice_starts[0] == together.slice_starts[i]
             assert_close(alone.z[0], together.z[i, :, :length], atol=1e-5, rtol=1e-5)
             assert_close(alone.audio[0], together.audio[i], atol=1e-5, rtol=0)
@@ -60,7 +59,7 @@ def test_a_generator_that_recomputes_its_stages_has_the_same_gradients(kind, giv
         saved = []
         torch.manual_seed(9)
         with torch.autograd.graph.saved_tensors_hooks(lambda tensor, into=saved: into.append(tensor.numel()) or tensor, lambda it: it):
-            output = one(**inputs, draws=ItemDraws((1, 2), (50, 40), CPU) if given else None)
+            output = one(*inputs, ItemDraws((1, 2), (50, 40), CPU) if given else None)
         kept.append((output.audio, sum(saved)))
         torch.rand(3)  # what happens between the passes does not matter
         output.audio.square().mean().backward()
@@ -74,10 +73,10 @@ def test_a_generator_that_recomputes_does_not_when_it_infers(tiny, speech):
     network = tiny()
     inputs = speech(network.config, 9)
     torch.manual_seed(1)
-    expected = network.infer(**inputs)
+    expected = network.infer(inputs)
     network.dec.checkpointing = True
     torch.manual_seed(1)
-    assert torch.equal(network.train().infer(**inputs), expected)
+    assert torch.equal(network.train().infer(inputs), expected)
 
 
 @pytest.mark.parametrize("kind", ["v1", "v2", "v3"])

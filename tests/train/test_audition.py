@@ -69,12 +69,11 @@ def test_with_nothing_held_out_a_clip_that_is_trained_on_is_heard(tiny_run):
 
 
 def test_a_clip_of_the_users_choice_is_heard_at_frames_of_ten_milliseconds(tiny_run, song, listening):
-    made = audition_of(tiny_run(audition=str(song)))
-    content, lengths, coarse, f0_hz, speaker = made._inputs()
-    assert content.shape == (1, 150, 768)
-    assert torch.equal(content[0, :6, 0] * 1000, torch.tensor([0.0, 0, 1, 1, 2, 2]))
-    assert (int(lengths), coarse.shape, int(speaker)) == (150, (1, 150), 0)
-    assert torch.equal(f0_hz, torch.full((1, 150), 200.0))
+    speech = audition_of(tiny_run(audition=str(song)))._speech()
+    assert speech.content.shape == (1, 150, 768)
+    assert torch.equal(speech.content[0, :6, 0] * 1000, torch.tensor([0.0, 0, 1, 1, 2, 2]))
+    assert (int(speech.lengths), speech.coarse.shape, int(speech.speaker_id)) == (150, (1, 150), 0)
+    assert torch.equal(speech.f0_hz, torch.full((1, 150), 200.0))
 
 
 def test_a_long_clip_is_cut_to_twenty_seconds(tiny_run, tmp_path, listening):
@@ -84,7 +83,7 @@ def test_a_long_clip_is_cut_to_twenty_seconds(tiny_run, tmp_path, listening):
 
 def test_its_pitch_is_shifted(tiny_run, song, listening):
     for run in (tiny_run("own", audition=str(song), audition_pitch_shift=12), tiny_run("none", audition_pitch_shift=12)):
-        f0_hz = audition_of(run)._inputs()[3]
+        f0_hz = audition_of(run)._speech().f0_hz
         assert float(f0_hz.max()) == pytest.approx(400 if run.name == "own" else 300)
 
 
@@ -98,13 +97,13 @@ def test_a_path_below_the_working_folder_is_kept_whole(tiny_run, song, monkeypat
 
 def test_it_is_listened_to_once_and_a_new_pitch_shift_needs_no_second_time(tiny_run, song, listening, home):
     run = tiny_run(audition=str(song))
-    first = audition_of(run)._inputs()
-    again = audition_of(run)._inputs()
+    first = audition_of(run)._speech()
+    again = audition_of(run)._speech()
     shifted = from_flat(TrainingSettings, {**flat(run.settings), "audition_pitch_shift": -12})
-    lower = audition_of(new_run.create(home, "demo", shifted))._inputs()
+    lower = audition_of(new_run.create(home, "demo", shifted))._speech()
     assert listening.asked == [24_000]
-    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
-    assert torch.equal(lower[3], first[3] / 2)
+    assert all(torch.equal(one, other) for one, other in zip(vars(first).values(), vars(again).values(), strict=True))
+    assert torch.equal(lower.f0_hz, first.f0_hz / 2)
 
 
 def test_another_recording_of_the_same_name_is_listened_to(tiny_run, song, listening):
