@@ -1,0 +1,1 @@
+"""The built-in content encoder: a small network that learns what Whisper hears, and not from whom."""
