@@ -41,7 +41,7 @@ from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.stages import run_stages
 
-BATCH, BASE_EPOCHS = 2, 4
+BATCH, BASE_EPOCHS = 2, 3
 RANGE_SEED = 100
 COLUMNS = ("optimizer", "stars claimed", "at its default rate", "at the best of the range", "that rate", "steps to AdamW's end",
            "{clock} to AdamW's end", "{clock} a step", "bytes a weight", "{memory}broke")
