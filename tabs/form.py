@@ -43,6 +43,12 @@ class Form:
             assert name not in self.components, f"{name} is on the page twice"
             self.components[name] = _component(self._options[name], self._choices.get(name), f"{self._prefix}-{name}")
 
+    def place_hidden(self, *names: str) -> None:
+        """The named fields, here, out of sight: others show what they hold."""
+        self.place(*names)
+        for name in names:
+            self.components[name].visible = "hidden"
+
     def place_rest(self, *, advanced: bool, section: str | None = None) -> None:
         """Every field not placed yet: the plain ones, or the ones folded away; if ``section`` is named, only those of it."""
         rest = [name for name, one in self._options.items()

@@ -26,12 +26,10 @@ def test_every_optimizer_is_on_a_shelf_of_its_kind():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_the_card_says_what_it_is_what_it_costs_and_what_can_be_turned(name):
+def test_the_card_says_what_it_is_and_what_it_costs(name):
     spec, shown = OPTIMIZERS[name], card_html(name)
     assert f"{spec.state.generator:g} bytes" in shown
     assert f"{spec.rate('g', fine_tune=True):g} in a fine-tune" in shown
-    for one in spec.knobs:
-        assert f"{one.name}=" in shown
 
 
 def test_an_unknown_name_is_a_note_and_no_html():
