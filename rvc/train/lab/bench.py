@@ -50,7 +50,6 @@ class Bench:
     weights: Snapshot | None
     clips: ClipDataset
     held_out: list[Batch]
-    tiny: bool
     fine_tune: bool
     before: float = math.nan  # mel distance of the held-out clips before any step
 
@@ -73,7 +72,7 @@ class Bench:
             heard = ClipDataset(run, item.config, held_out)
             bench = cls(fit, item.config, device, precision, item.weights, ClipDataset(run, item.config, list(clips), cache),
                         [beginning_of(heard[i], CLIP_SECONDS).to(device) for i in range(len(heard))],
-                        tiny=run.settings.model.model_size == "tiny", fine_tune=run.resolved.base_model != bases.SCRATCH)
+                        fine_tune=run.resolved.base_model != bases.SCRATCH)
             bench.before = bench.distance(bench._state(fit, total_steps=1))
             yield bench
 
@@ -126,8 +125,7 @@ class Bench:
     def _state(self, fit: FitSettings, total_steps: int) -> TrainingState:
         """The weights are drawn by the seed of the run, whatever the trial's is, and then those that it begins with."""
         drawn = fit.model_copy(update={"seed": self.fit.seed})
-        state = TrainingState.fresh(self.config, drawn, self.device, tiny=self.tiny, needs_scaler=self.precision.needs_scaler,
-                                    fine_tune=self.fine_tune, total_steps=total_steps)
+        state = TrainingState.fresh(self.config, drawn, self.device, needs_scaler=self.precision.needs_scaler, fine_tune=self.fine_tune, total_steps=total_steps)
         state.fit = fit
         if self.weights:
             state.load_weights(self.weights.generator, self.weights.discriminator)
