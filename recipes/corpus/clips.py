@@ -39,8 +39,9 @@ class Clip:
     @property
     def is_speech(self) -> bool:
         """Long and loud enough to be any."""
-        level = 10 * np.log10(np.mean(np.square(self.samples, dtype=np.float64)) + 1e-12)
-        return len(self.samples) >= SHORTEST_SECONDS * SAMPLE_RATE and level > QUIETEST_DB
+        if len(self.samples) < SHORTEST_SECONDS * SAMPLE_RATE:
+            return False
+        return 10 * np.log10(np.mean(np.square(self.samples, dtype=np.float64)) + 1e-12) > QUIETEST_DB
 
     def write(self, folder: Path) -> list[str]:
         """Its files below ``folder``; its line of the list."""

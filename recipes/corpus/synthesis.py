@@ -134,8 +134,7 @@ def _ends_to_phones(ends: list[tuple[str, str]]) -> tuple[Phone, ...]:
     return tuple(Phone(start, stop, name) for start, stop, (name, _) in zip([0.0, *stops], stops, ends, strict=False))
 
 
-# Of every group some are unheard, so that what is reported on them was learnt from others. flite's slt and rms were recorded, and are
-# alike in sound and labels; ked, the Czech and the Italian voices are diphones.
+# Of every group some are unheard, so that what is reported on them was learnt from others. No Italian diphone voice is heard at all.
 SPEAKERS = (
     Speaker("en-heart", hibari),
     Speaker("en-flite-awb", flite("awb")),
@@ -154,12 +153,6 @@ SPEAKERS = (
     Speaker("en-espeak-klatt", espeak("en-us+klatt2"), most=20),
     Speaker("it-espeak-f4", espeak("it+f4"), most=20),
     Speaker("it-espeak-m7", espeak("it+m7"), most=20),
-    Speaker("cs-espeak-m1", espeak("cs+m1"), most=20),
-    Speaker("en-alpha", kokoro(jf_alpha=1), most=KOKORO_SENTENCES),
-    Speaker("en-kumo", kokoro(jm_kumo=1), most=KOKORO_SENTENCES),
-    Speaker("en-gongitsune", kokoro(jf_gongitsune=1), most=KOKORO_SENTENCES),
-    Speaker("en-between", kokoro(jm_kumo=0.5, jf_alpha=0.5), most=KOKORO_SENTENCES),
-    Speaker("en-beyond", kokoro(jm_kumo=1.4, jf_gongitsune=-0.4), most=KOKORO_SENTENCES),
     Speaker("en-nezumi", kokoro(jf_nezumi=1), unheard=True, most=KOKORO_SENTENCES),
-    Speaker("en-tebukuro", kokoro(jf_tebukuro=0.7, jm_kumo=0.3), unheard=True, most=KOKORO_SENTENCES),
+    Speaker("en-kumo", kokoro(jm_kumo=1), unheard=True, most=KOKORO_SENTENCES),
 )

@@ -1,7 +1,8 @@
-"""``python -m recipes.encoder.report CORPUS``: the encoder beside its teacher and beside log-mel, on speakers and sentences never trained on.
+"""``python -m recipes.encoder.report CORPUS``: the encoder beside its teacher and log-mel, on speakers and sentences never trained on.
 
-ABX error: of two sounds A and B and a third X that is another A, how often X lies nearer to B (cosine; sounds are the means of their frames,
-in any context). Within: all three of one speaker. Across: X of another speaker of the language. Every pair of sounds counts the same.
+ABX error: of two sounds A and B and a third X that is another A, how often X lies nearer to B (cosine; sounds are the means of their
+frames, in any context). Within: all three of one speaker. Across: X of another speaker of the language. Every pair of sounds counts
+the same.
 
 Speaker: how often a linear model names the speaker of a stretch of unheard speech from its mean frame, among the unheard speakers of the
 language; learnt from half the sentences, asked about the other half. Chance is 1 over their number.
@@ -119,7 +120,16 @@ def kinds(weights: Path) -> dict[str, Extract]:
         frames = log_mel(torch.from_numpy(padded(samples[None])))[0].numpy().T
         return np.stack([frames[2 * i : 2 * i + 2].mean(axis=0) for i in range(frame_count(len(samples)))])
 
-    return {"log-mel": mel, "teacher": lambda samples: teacher.extract(samples[None])[0], "ours": lambda samples: ours.extract(samples[None])[0]}
+    def single(embedder: Teacher | Builtin) -> Extract:
+        return lambda samples: embedder.extract(samples[None])[0]
+
+    return {"log-mel": mel, "teacher": single(teacher), "ours": single(ours)}
+
+
+def figures(utterances: list[Said]) -> list[float]:
+    """ABX within and across, then how often the speaker is named from each of ``STRETCHES``."""
+    sounds = sounds_of([one for one in utterances if one.sounds], np.random.default_rng(0))
+    return [abx(sounds, across=False), abx(sounds, across=True), *(speaker_named(utterances, stretch) for stretch in STRETCHES.values())]
 
 
 def table(corpus: Path, weights: Path) -> Iterator[str]:
@@ -131,12 +141,10 @@ def table(corpus: Path, weights: Path) -> Iterator[str]:
     extracts = kinds(weights)
     for language, title in LANGUAGES.items():
         own = [entry for entry in entries if entry.language == language]
+        n_speakers = len({entry.speaker for entry in own})
         for kind, extract in extracts.items():
-            utterances = [said(entry, extract) for entry in own]
-            sounds = sounds_of([one for one in utterances if one.sounds], np.random.default_rng(0))
-            figures = [abx(sounds, across=False), abx(sounds, across=True)]
-            figures += [speaker_named(utterances, stretch) for stretch in STRETCHES.values()]
-            yield f"| {title}, {len({entry.speaker for entry in own})} | {kind} | " + " | ".join(f"{100 * one:.1f} %" for one in figures) + " |"
+            shown = " | ".join(f"{100 * figure:.1f} %" for figure in figures([said(entry, extract) for entry in own]))
+            yield f"| {title}, {n_speakers} speakers | {kind} | {shown} |"
     for kind, extract in extracts.items():
         yield f"{kind}: {realtime(extract, 1):.0f}x real time on one core, {realtime(extract, 2):.0f}x on two"
 
