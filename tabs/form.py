@@ -60,6 +60,10 @@ class Form:
         values = flat(settings)
         return [gr.update(value=values[name]) for name in self.components]
 
+    def emptied(self) -> list[Any]:
+        """Updates that empty the fields that begin empty, and leave the others alone: Gradio opens a number without a value as 0."""
+        return [gr.update(value=None) if self._options[name].default is None else gr.skip() for name in self.components]
+
     @property
     def complete(self) -> bool:
         """Whether every field of the model is on the page."""

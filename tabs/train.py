@@ -213,7 +213,7 @@ class _Live:
 def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
     """A page that opens: the run it showed last comes back with its settings. Else the form is left alone: it may be typed into already."""
     name = studio.run_to_show(remembered)
-    blank = [*[gr.skip()] * (len(asked.all) - 1), asked.said("", TrainingSettings())]
+    blank = [*[gr.skip()] * 2, *asked.form.emptied(), asked.said("", TrainingSettings())]
     if not name or name != remembered:
         return [*blank, *live.chosen(name)]
     try:

@@ -113,3 +113,10 @@ def test_a_field_is_placed_once():
 
 def test_our_slider_is_gradios_for_the_browser():
     assert Slider(0, 1).get_block_name() == "slider"
+
+
+def test_a_number_that_may_be_left_out_is_emptied_when_the_page_opens_and_nothing_else_is_touched():
+    form = form_of(TrainingSettings)
+    updates = dict(zip(form.components, form.emptied(), strict=True))
+    assert {name for name, update in updates.items() if update != gr.skip()} == {"learning_rate", "learning_rate_d"}
+    assert all(updates[name]["value"] is None for name in ("learning_rate", "learning_rate_d"))
