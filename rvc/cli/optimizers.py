@@ -43,7 +43,8 @@ def _document(spec: OptimizerSpec) -> dict[str, Any]:
     """Every field; the class that is built and the kinds of its labels in words."""
     low, high = spec.sensible()
     return {**asdict(spec), "builds": spec.source.builds, "label": spec.verdict.label, "label_from": spec.verdict.label_from,
-            "label_says": LABELS[spec.verdict.label], "worth_trying": [low, high]}
+            "label_says": LABELS[spec.verdict.label], "worth_trying": [low, high], "hooks": spec.hooks, "state_policy": spec.state_policy,
+            "called_with": {role: spec.keywords(role, {}) for role in ("g", "d")}}
 
 
 def _row(spec: OptimizerSpec) -> tuple[str, ...]:
@@ -66,6 +67,8 @@ def _tell(spec: OptimizerSpec) -> None:
             ("Schedule", spec.schedule_says),
             ("Clip", f"gradient norm at {spec.clip_norm:g}" if spec.clip_norm else "no need"),
             ("Parameters", spec.grouping_says),
+            *[("Hooks", one) for one in spec.hooks],
+            ("State", spec.state_policy),
             ("Memory", f"{spec.state.generator:g} bytes per parameter of G, {spec.state.discriminator:g} of D; AdamW has 8 and 8")]
     if spec.discriminator:
         rows.append(("For D", f"{spec.discriminator}: {spec.discriminator_reason}"))

@@ -199,6 +199,8 @@ class OptimizerSpec:
     # -- hooks
     evaluation: Evaluation = "as trained"
     warmup_steps: int = 0  # of its own, on top of the run's
+    # How far its first fifty steps go, as a share of what its rate comes to: the run doctor must not take a slow start for a standstill.
+    first_steps: float = 1.0
     warmup_argument: str | None = None  # the library warms up itself; ``None``: rvc/optimizers/composite.py does
     total_steps_argument: tuple[str, float] | None = None  # wants the run's length, times this
     curvature_every: str | None = None  # the knob that says how often it looks at the curvature
@@ -221,6 +223,24 @@ class OptimizerSpec:
 
     def rate(self, role: Literal["g", "d"], *, fine_tune: bool) -> float:
         return self.rates.of(role, fine_tune=fine_tune)
+
+    @property
+    def hooks(self) -> list[str]:
+        """What must be done around its steps, in words."""
+        shown = {"as trained": "", "schedule-free": "every look at the weights sees their average x, not the y that is trained",
+                 "average": "every look at the weights sees their average"}[self.evaluation]
+        warms = f"the rate rises over {self.warmup_steps} steps of its own, or a tenth of a shorter run" if self.warmup_steps else ""
+        total = f"is told the length of the run, times {self.total_steps_argument[1]:g}" if self.total_steps_argument else ""
+        looks = f"looks at the curvature as often as {self.curvature_every} says, scaled by the batch size" if self.curvature_every else ""
+        rewrites = "rewrites gradients during a step: they are measured and clipped before it" if self.rewrites_gradients else ""
+        return [one for one in (shown, warms, total, looks, rewrites) if one]
+
+    @property
+    def state_policy(self) -> str:
+        """What becomes of its state."""
+        beside = "" if self.evaluation == "as trained" else ", beside them the weights in training"
+        return (f"saved with every checkpoint{beside}, and continued to the bit; rates and options are those asked for now. "
+                "Another optimizer begins with an empty state and says so.")
 
     def sensible(self) -> tuple[float, float]:
         """Rates worth trying."""

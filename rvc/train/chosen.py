@@ -25,14 +25,15 @@ def chosen(fit: FitSettings, role: Role, *, fine_tune: bool) -> Chosen:
     """``SettingsError`` or ``MissingAssetError`` when it cannot be had.
 
     The discriminator takes what the generator has unless it is told otherwise: its name, its knobs and its rate, and where that name is
-    meant for generators only, what goes with it and the rate of that.
+    meant for generators only, what goes with it and the rate of that. One that is named for it has the knobs that are named for it.
     """
     if role == "g":
         spec, knobs, rate = named(fit.optimizer), options.parsed(fit.optimizer_options), fit.learning_rate
     else:
         spec = named(fit.optimizer_d) if fit.optimizer_d else for_discriminator(fit.optimizer)
         same = spec.name == named(fit.optimizer).name
-        knobs = options.parsed(fit.optimizer_options_d or (fit.optimizer_options if same else ""))
+        follows = same and not fit.optimizer_d
+        knobs = options.parsed(fit.optimizer_options_d or (fit.optimizer_options if follows else ""))
         rate = fit.learning_rate if fit.learning_rate_d is None and same else fit.learning_rate_d
     found = Chosen(spec, spec.rate(role, fine_tune=fine_tune) if rate is None else rate, knobs)
     check(found.spec, found.learning_rate, found.knobs)

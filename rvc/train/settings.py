@@ -68,11 +68,12 @@ class FitSettings(Settings):
     optimizer: str = option("AdamW", advanced=True, help="What turns gradients into steps. AdamW is what the RVC family trains with.")
     optimizer_options: str = option("", advanced=True, help="Its own settings, as name=value with commas between them.")
     optimizer_d: str = option("", label="Optimizer of D", advanced=True, help="Empty: that of G, or what goes with it.")
-    optimizer_options_d: str = option("", label="Optimizer options of D", advanced=True, help="Empty: those of G, where they are the same.")
+    optimizer_options_d: str = option(
+        "", label="Optimizer options of D", advanced=True, help="Empty: those of G where D has no optimizer of its own, else as they come.")
     learning_rate: float | None = option(
-        None, low=0.0, high=1e3, label="Learning rate of G", advanced=True, help="Initial learning rate. Empty: the optimizer's own.")
+        None, low=0.0, high=1e5, label="Learning rate of G", advanced=True, help="Initial learning rate. Empty: the optimizer's own.")
     learning_rate_d: float | None = option(
-        None, low=0.0, high=1e3, label="Learning rate of D", advanced=True, help="Empty: that of G, or the optimizer's own.")
+        None, low=0.0, high=1e5, label="Learning rate of D", advanced=True, help="Empty: that of G, or the optimizer's own.")
     schedule: Literal["exponential", "cosine", "linear", "constant"] = option(
         "exponential", label="Learning rate schedule", advanced=True,
         help="exponential: multiplied by the decay after each epoch, as RVC does. cosine, linear: down to zero at the last step.")

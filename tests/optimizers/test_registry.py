@@ -1,7 +1,9 @@
 """The list: forty-three entries, each complete, and nothing that cannot be."""
 
 import inspect
+import io
 import json
+from contextlib import redirect_stdout
 from importlib import import_module
 from itertools import pairwise
 
@@ -98,6 +100,43 @@ def test_the_command_prints_every_field_of_every_entry(capsys):
                   "total_steps_argument", "curvature_every", "scheduled", "clip_norm", "state", "same_as", "label", "label_from", "stars",
                   "sentence", "advice", "discriminator"):
         assert field in entries[0]
+
+
+@every
+def test_the_printed_entry_has_all_that_there_is_to_know(printed, name):
+    one = printed[name]
+    assert all(one["source"][field] for field in ("library", "path"))
+    assert one["source"]["library"] == "rvc" or one["source"]["licence"]
+    assert one["paper"]["authors"] and one["paper"]["title"] and (one["paper"]["arxiv"] or one["paper"]["venue"])
+    assert all(one["rates"][f"{network}{start}"] > 0 for network in ("generator", "discriminator") for start in ("", "_from_scratch"))
+    assert all(one["state"][network] >= 0 for network in ("generator", "discriminator"))
+    assert all(one[field] for field in ("category", "description", "sentence", "grouping_says", "schedule_says", "state_policy", "label",
+                                        "label_from", "label_says", "stars"))
+    assert all(one[field] is not None for field in ("scheduled", "evaluation", "rewrites_gradients", "warmup_steps", "first_steps"))
+    assert one["paper"]["year"] >= 1951
+
+
+def test_the_numbers_that_a_class_is_called_with_are_printed(printed):
+    assert printed["AdamW"]["called_with"]["g"] == {"betas": [0.8, 0.99], "eps": 1e-9, "weight_decay": 0.01}
+    assert printed["Lion"]["called_with"]["d"] == {"betas": [0.9, 0.99], "weight_decay": 0.03}
+    assert printed["DAdaptSGD"]["called_with"]["d"]["growth_rate"] == 1.02
+
+
+@pytest.mark.parametrize(("name", "hook"), [
+    ("ScheduleFreeAdamW", "average"), ("ScheduleFreeSGD", "average"), ("ASGD", "average"), ("ASGD", "length of the run"),
+    ("Sophia", "curvature"), ("Ranger21", "length of the run"), ("CAME", "rises over 1000 steps"), ("Muon", "rewrites gradients")])
+def test_what_must_be_done_around_its_steps_is_printed(printed, name, hook):
+    assert any(hook in one for one in printed[name]["hooks"])
+
+
+@pytest.fixture(scope="module")
+def printed() -> dict[str, dict]:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        assert main(["optimizers", "--json"]) == 0
+    entries = json.loads(out.getvalue())
+    assert len(entries) == 43
+    return {one["name"]: one for one in entries}
 
 
 @pytest.mark.parametrize(("arguments", "word"), [(["optimizers"], "Nero"), (["optimizers", "--category", "lr-free"], "Prodigy"),

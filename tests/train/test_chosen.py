@@ -33,6 +33,22 @@ def test_the_discriminator_follows_the_generator_where_it_is_the_same():
     assert d.learning_rate == 1e-5
 
 
+def test_a_discriminator_whose_optimizer_is_named_has_the_options_that_are_named_for_it():
+    """The form shows them beside its name: an empty text is the defaults that are seen there."""
+    fit = FitSettings(optimizer="Lion", optimizer_d="Lion", optimizer_options="beta1=0.8")
+    assert chosen(fit, "d", fine_tune=True).knobs == {}
+    assert chosen(fit.model_copy(update={"optimizer_options_d": "beta2=0.9"}), "d", fine_tune=True).knobs == {"beta2": 0.9}
+
+
+def test_every_rate_that_is_taken_can_be_written_into_the_settings():
+    """What is too far from the default is refused by the optimizer's own sentence, not by a bound that knows none."""
+    for name, spec in OPTIMIZERS.items():
+        for rate in (spec.rates.generator * 1e-4, spec.rates.generator * 1e4):
+            assert chosen(FitSettings(optimizer=name, learning_rate=rate), "g", fine_tune=True).learning_rate == rate
+        with pytest.raises(SettingsError, match="worth trying"):
+            chosen(FitSettings(optimizer=name, learning_rate=spec.rates.generator * 1e-6), "g", fine_tune=True)
+
+
 def test_an_optimizer_for_generators_only_brings_another_for_the_discriminator_and_says_so():
     fit = FitSettings(optimizer="Prodigy", learning_rate=2.0, optimizer_options="d_coef=1")
     d = chosen(fit, "d", fine_tune=True)
