@@ -16,6 +16,7 @@ import torch
 from rvc import audio
 from rvc import device as devices
 from rvc.audio import AudioWriter
+from rvc.audio_samples import SampleFile
 from rvc.audio_writer import FORMATS
 from rvc.embedders import registry as embedders
 from rvc.embedders.registry import Embedder
@@ -29,7 +30,7 @@ from rvc.infer.loaded import Loaded, identity
 from rvc.infer.loudness import ceiling_gain, mix_loudness, scaled_blocks
 from rvc.infer.outcome import STAGES, Converted
 from rvc.infer.pitch import Pitch, detected
-from rvc.infer.recording import Recording, SampleFile, decoded
+from rvc.infer.recording import Recording, decoded
 from rvc.infer.segments import FADE_FRAMES, Joiner, pieces
 from rvc.infer.settings import ConversionSettings
 from rvc.infer.stopwatch import Stopwatch

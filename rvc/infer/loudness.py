@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from rvc.infer.recording import SAMPLE_RATE, Recording, SampleFile
+from rvc.audio_samples import SampleFile
+from rvc.infer.recording import SAMPLE_RATE, Recording
 
 CEILING = 0.99  # of full scale: louder results are brought down to it
 _QUIETEST = 1e-6  # RMS below which a result counts as silent

@@ -1,12 +1,9 @@
 """A recording as the conversion reads it: 16 kHz, without rumble, of any length, a window at a time.
 
-Its samples lie in a nameless temporary file, so that an hour needs no more memory than a minute. The system deletes such a file
-when it is closed, at the latest when the process ends, whatever ends it.
+Its samples lie in a temporary file, so that an hour needs no more memory than a minute.
 """
 
-import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,72 +12,14 @@ import numpy as np
 
 from rvc import audio
 from rvc.audio import Audio, AudioInfo
+from rvc.audio_samples import SampleFile
 from rvc.errors import AudioError
 from rvc.events import Progress
-from rvc.paths import storage_error
 
 SAMPLE_RATE = 16_000  # of everything that listens: embedders and pitch detectors
 SHORTEST_SECONDS = 0.01  # one frame
 _LOUDEST = 0.95  # RVC brings louder recordings down to this peak before anything else
 _FILTER_CONTEXT = SAMPLE_RATE  # after one second the 48 Hz high-pass has forgotten everything: its slowest pole decays 93 nepers a second
-_BYTES = np.dtype(np.float32).itemsize
-
-
-class SampleFile:
-    """float32 samples on disk: appended, read and replaced in place. ``StorageError`` when the disk refuses."""
-
-    def __init__(self, beside: Path) -> None:
-        """In the folder of ``beside``, the file that is being made: where there is room for it, there is room for this."""
-        self._beside = beside
-        self._length = 0
-        with self._storage_errors():
-            beside.parent.mkdir(parents=True, exist_ok=True)
-            self._file = tempfile.TemporaryFile(dir=beside.parent)  # noqa: SIM115 - closed by __exit__
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __enter__(self) -> "SampleFile":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def append(self, block: np.ndarray) -> None:
-        self.replace(self._length, block)
-
-    def replace(self, start: int, block: np.ndarray) -> None:
-        assert 0 <= start <= self._length, "a gap would be left"
-        with self._storage_errors():
-            self._file.seek(start * _BYTES)
-            self._file.write(np.ascontiguousarray(block, np.float32))
-            self._file.flush()
-        self._length = max(self._length, start + len(block))
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """Samples ``start`` to ``stop``, clipped to what is there."""
-        start, stop = max(start, 0), min(stop, self._length)
-        block = np.empty(max(stop - start, 0), np.float32)
-        with self._storage_errors():
-            self._file.seek(start * _BYTES)
-            self._file.readinto(block)
-        return block
-
-    def blocks(self, size: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Where each block of ``size`` samples starts, and the block."""
-        for start in range(0, self._length, size):
-            yield start, self.read(start, start + size)
-
-    def close(self) -> None:
-        with self._storage_errors():
-            self._file.close()
-
-    @contextmanager
-    def _storage_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise storage_error(self._beside, error) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,19 @@
 """One recording becomes clips on disk."""
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
 
 import numpy as np
 from scipy import signal
 from scipy.io import wavfile
 
 from rvc.audio import Audio, blocks, high_pass_sections
+from rvc.audio_samples import SampleFile
 from rvc.errors import AudioError
 from rvc.paths import storage_error
 from rvc.train.recordings import Recording
@@ -67,8 +66,9 @@ class Cutter:
         """
         try:
             mark = hashlib.sha256()
-            with self._decoded(recording.path, mark, reached) as samples:
-                cut = self._cut(samples, f"{recording.speaker_id}_{number}", reached)
+            name = f"{recording.speaker_id}_{number}"
+            with self._decoded(recording.path, name, mark, reached) as samples:
+                cut = self._cut(samples, name, reached)
                 return replace(cut, sound=mark.hexdigest()[:16])
         except AudioError as error:
             return Cut(left_out=str(error))
@@ -122,44 +122,27 @@ class Cutter:
                    longest / self.settings.sample_rate)
 
     @contextmanager
-    def _decoded(self, path: Path, mark: "hashlib._Hash", reached: Callable[[float], None]) -> Iterator[np.ndarray]:
+    def _decoded(self, path: Path, name: str, mark: "hashlib._Hash", reached: Callable[[float], None]) -> Iterator[np.ndarray]:
         """The whole recording as float32 samples, high-passed if asked. A long one is a read-only view of a temporary file.
 
         ``mark`` takes in the samples as they were decoded.
         """
         rate = self.settings.sample_rate
         held: list[np.ndarray] = []
-        spool: BinaryIO | None = None
+        on_disk: SampleFile | None = None
         decoded = 0
         with ExitStack() as stack:
             for block in filtered(marked(blocks(path, rate), mark), self.settings):
                 decoded += len(block)
                 reached(decoded / 2 / rate)
                 held.append(block)
-                if sum(map(len, held)) > _IN_MEMORY_SECONDS * rate:
-                    spool = spool or stack.enter_context(self._spool())
-                    self._spill(held, spool)
-            if spool:
-                self._spill(held, spool)
-            yield np.memmap(spool, np.float32, mode="r") if spool else np.concatenate(held)
+                if decoded > _IN_MEMORY_SECONDS * rate:
+                    if on_disk is None:
+                        on_disk = stack.enter_context(SampleFile(self.folders.clips / f"{name}_0.wav"))
+                    while held:
+                        on_disk.append(held.pop(0))
+            yield np.concatenate(held) if on_disk is None else on_disk.mapped()
 
-    def _spool(self) -> BinaryIO:
-        with self._storage_errors():
-            return tempfile.TemporaryFile(dir=self.folders.clips)  # where there is room for the clips there is room for this
-
-    def _spill(self, held: list[np.ndarray], spool: BinaryIO) -> None:
-        with self._storage_errors():
-            for block in held:
-                spool.write(np.ascontiguousarray(block).data)
-            spool.flush()
-        held.clear()
-
-    @contextmanager
-    def _storage_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise storage_error(self.folders.clips, error) from error
 
 def filtered(parts: Iterator[np.ndarray], settings: DataSettings) -> Iterator[np.ndarray]:
     """``parts`` of a recording at the rate of ``settings``, high-passed if they say so."""

@@ -11,13 +11,14 @@ import soundfile
 import torch
 
 from rvc import audio
+from rvc.audio_samples import SampleFile
 from rvc.errors import AudioError, DeviceError, EmbedderMismatchError, FormatError, SettingsError
 from rvc.events import EventLog, Note, Progress
 from rvc.index.build import build
 from rvc.infer.chain import Chain
 from rvc.infer.converter import Converted, Converter, destination
 from rvc.infer.outcome import STAGES
-from rvc.infer.recording import SampleFile, decoded
+from rvc.infer.recording import decoded
 from rvc.infer.segments import pieces
 from rvc.infer.settings import ConversionSettings
 from rvc.models.synthesizer import Synthesizer

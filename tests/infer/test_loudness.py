@@ -6,8 +6,9 @@ import librosa
 import numpy as np
 import pytest
 
+from rvc.audio_samples import SampleFile
 from rvc.infer.loudness import ceiling_gain, mix_loudness, rms_curve, scaled_blocks
-from rvc.infer.recording import Recording, SampleFile
+from rvc.infer.recording import Recording
 
 GOLDEN = Path(__file__).parent.parent / "data" / "infer" / "change_rms.npz"
 

@@ -1,7 +1,5 @@
-"""A recording on disk: filtered windows equal to the filtered whole, mirrored ends, nothing left behind."""
+"""A recording on disk: filtered windows equal to the filtered whole, mirrored ends."""
 
-import errno
-import os
 
 import numpy as np
 import pytest
@@ -9,9 +7,10 @@ import soundfile
 
 from rvc import audio
 from rvc.audio import Audio
-from rvc.errors import AudioError, StorageError
+from rvc.audio_samples import SampleFile
+from rvc.errors import AudioError
 from rvc.infer import recording as module
-from rvc.infer.recording import Recording, SampleFile, decoded
+from rvc.infer.recording import Recording, decoded
 
 
 def finished(generator):
@@ -30,38 +29,6 @@ def recording_of(samples, folder, sample_rate=16_000) -> Recording:
 
 def noise(count, seed=0, scale=0.2):
     return (scale * np.random.default_rng(seed).standard_normal(count)).astype(np.float32)
-
-
-def test_samples_on_disk_are_appended_read_and_replaced(tmp_path):
-    with SampleFile(tmp_path / "new" / "out.wav") as file:
-        file.append(np.arange(5))
-        file.append(np.arange(5, 8))
-        file.replace(2, np.array([20, 30]))
-        assert len(file) == 8
-        assert file.read(-3, 100).tolist() == [0, 1, 20, 30, 4, 5, 6, 7]
-        assert file.read(6, 6).tolist() == []
-        assert [(start, len(block)) for start, block in file.blocks(3)] == [(0, 3), (3, 3), (6, 2)]
-
-
-def test_the_file_has_no_name_and_is_gone_with_its_handle(tmp_path):
-    with SampleFile(tmp_path / "out.wav") as file:
-        file.append(noise(1000))
-        assert list(tmp_path.iterdir()) == []
-
-
-def test_a_full_disk_is_a_storage_error(tmp_path, monkeypatch):
-    file = SampleFile(tmp_path / "out.wav")
-
-    class Full:
-        def seek(self, position):
-            pass
-
-        def write(self, data):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(file, "_file", Full())
-    with pytest.raises(StorageError, match="disk is full"):
-        file.append(noise(10))
 
 
 @pytest.mark.parametrize("sample_rate", [16_000, 44_100])
