@@ -84,7 +84,7 @@ class Pair:
         config = config_for("v2", case.rate, size=case.size)
         self.device, self.batch = device, case.batch
         self.clips = list(ClipList.read(self.run.filelist))
-        ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, tiny=case.size == "tiny", needs_scaler=False)
+        ours, plain = (TrainingState.fresh(config, self.run.settings.fit, device, needs_scaler=False)
                        for _ in "ab")
         for state in (ours, plain):
             state.set_rates(total_steps=10**6)

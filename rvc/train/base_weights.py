@@ -12,7 +12,7 @@ from rvc import checkpoint
 from rvc.download import sidecar
 from rvc.download.sidecar import Network
 from rvc.errors import FormatError, RunError
-from rvc.models.config import CONTENT_CHANNELS, STANDARD, config_for
+from rvc.models.config import CONTENT_CHANNELS, SIZES, STANDARD, config_for
 from rvc.train.bases import Base, refuse_misfit
 from rvc.train.checkpoints import Snapshot
 
@@ -22,7 +22,7 @@ Shape = tuple[int, ...]
 _VOCODERS = {"dec.ups.": "HiFi-GAN", "dec.upsamples.": "MRF HiFi-GAN", "dec.mel_conv.": "RefineGAN"}
 _RESOLUTION_KERNEL = (3, 9)  # of the critics that look at spectrograms, which only the third discriminator has
 _CRITICS = {(7, False): "v1", (9, False): "v2", (9, True): "v3"}  # how many there are, and whether some look at spectrograms
-_FULL_WIDTH = 16  # channels of the first critic's first layer; the tiny discriminator has fewer
+_PERIOD_CHANNELS = {32: "standard", 4: "small", 2: "tiny"}  # of the first layer of the critics that fold the waveform
 
 
 def read(base: Base, wanted: Network) -> Snapshot:
@@ -62,7 +62,7 @@ def generator_network(shapes: Mapping[str, Shape]) -> Network:
     """What the shapes of a generator say. They never say the embedder, and of a RefineGAN not always the sample rate."""
     content = shapes.get("enc_p.emb_phone.weight", ())
     hidden, channels = content if len(content) == 2 else (None, None)
-    sizes = {config_for("v2", 40000, size=size).hidden_channels: size for size in ("standard", "tiny")}
+    sizes = {config_for("v2", 40000, size=size).hidden_channels: size for size in SIZES}
     return Network(
         sample_rate=_sample_rate(shapes),
         version=next((version for version, count in CONTENT_CHANNELS.items() if count == channels), None),
@@ -138,5 +138,5 @@ def _refuse_two_models(base: Base, g: Network, d: Mapping[str, Shape]) -> None:
 
 
 def _discriminator_size(shapes: Mapping[str, Shape]) -> str | None:
-    first = shapes.get("discriminators.0.convs.0.weight_v")
-    return None if first is None else "standard" if first[0] == _FULL_WIDTH else "tiny"
+    first = shapes.get("discriminators.1.convs.0.weight_v", ())[:1]
+    return _PERIOD_CHANNELS.get(*first) if first else None

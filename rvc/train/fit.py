@@ -64,11 +64,10 @@ class Fit:
             else:
                 yield item
         config = begin.config
-        tiny = run.settings.model.model_size == "tiny"
         fine_tune = run.resolved.base_model != bases.SCRATCH
         for sentence in remarks(settings, fine_tune=fine_tune):
             yield Note(message=sentence)
-        state = TrainingState.fresh(config, settings, device, tiny=tiny, needs_scaler=precision.needs_scaler, fine_tune=fine_tune,
+        state = TrainingState.fresh(config, settings, device, needs_scaler=precision.needs_scaler, fine_tune=fine_tune,
                                     total_steps=settings.epochs * ClipSampler.of(clips, settings).batches_per_epoch)
         yield from self._begin(state, begin.checkpoint, begin.base)
         del begin, item  # a gigabyte at full size

@@ -42,9 +42,10 @@ class ModelSettings(Settings):
         "HiFi-GAN", advanced=True,
         help="The network that makes the waveform. HiFi-GAN voices load in every RVC program, the others in Applio only; RefineGAN "
              "exists for 24 and 32 kHz.")
-    model_size: Literal["standard", "tiny"] = option(
+    model_size: Literal["standard", "small", "tiny"] = option(
         "standard", advanced=True,
-        help="tiny: a small network that trains in seconds, to try the studio. Its voices load everywhere but sound rough.")
+        help="small: a fifth of the weights, for machines without a GPU. tiny: trains in seconds, to try the studio. Voices of all sizes "
+             "load everywhere; the smaller the rougher.")
 
 
 class FitSettings(Settings):

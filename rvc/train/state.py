@@ -22,8 +22,6 @@ from rvc.train.chosen import Role, chosen
 from rvc.train.rates import Moment, factor
 from rvc.train.settings import FitSettings
 
-TINY_DISCRIMINATOR_WIDTH = 1 / 16
-
 
 @dataclass
 class TrainingState:
@@ -43,13 +41,13 @@ class TrainingState:
 
     @classmethod
     def fresh(
-        cls, config: ModelConfig, fit: FitSettings, device: torch.device, *, tiny: bool, needs_scaler: bool, fine_tune: bool = True,
+        cls, config: ModelConfig, fit: FitSettings, device: torch.device, *, needs_scaler: bool, fine_tune: bool = True,
         total_steps: int = 1000
     ) -> "TrainingState":
         """Random weights from ``fit.seed``. total_steps: of the whole fit, which some optimizers plan with."""
         torch.manual_seed(fit.seed)
         synthesizer = Synthesizer(config).to(device)
-        discriminator = Discriminator(config.discriminator, TINY_DISCRIMINATOR_WIDTH if tiny else 1.0).to(device)
+        discriminator = Discriminator(config.discriminator, config.discriminator_width).to(device)
         synthesizer.dec.checkpointing = discriminator.checkpointing = fit.activation_checkpointing
 
         def optimizer(network: torch.nn.Module, role: Role) -> Composite:

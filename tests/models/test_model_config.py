@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rvc.errors import FormatError
-from rvc.models.config import ModelConfig, config_for, sample_rates
+from rvc.models.config import SIZES, ModelConfig, config_for, sample_rates
 
 # The list that Applio exports at 40 kHz, entry by entry.
 APPLIO_40K = [1025, 32, 192, 192, 768, 2, 6, 3, 0, "1", [3, 7, 11], [[1, 3, 5], [1, 3, 5], [1, 3, 5]], [10, 10, 2, 2], 512,
@@ -33,7 +33,7 @@ def test_standard_networks_have_the_familys_numbers(version, rate, n_fft, hop, n
 
 
 @pytest.mark.parametrize("pitch_guidance", [True, False])
-@pytest.mark.parametrize("size", ["standard", "tiny"])
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_list_says_everything_but_the_training_segment(version, size, pitch_guidance):
     for rate in sample_rates(version):

@@ -11,18 +11,17 @@ import torch
 from rvc import checkpoint
 from rvc.errors import SettingsError, StorageError
 from rvc.export import VoiceFacts, export_voice
-from rvc.models.config import config_for, sample_rates
+from rvc.models.config import SIZES, config_for, sample_rates
 from rvc.models.discriminators import Discriminator
 from rvc.models.synthesizer import Synthesizer
 from rvc.settings import from_flat
 from rvc.train import disk
 from rvc.train.settings import TrainingSettings
-from rvc.train.state import TINY_DISCRIMINATOR_WIDTH
 
 MB = 1_000_000
 NETWORKS = [(version, rate, pitch, vocoder, size)
             for version in ("v1", "v2") for rate in sample_rates(version) for pitch in (True, False)
-            for vocoder in ("HiFi-GAN", "MRF HiFi-GAN", "RefineGAN") for size in ("standard", "tiny")]
+            for vocoder in ("HiFi-GAN", "MRF HiFi-GAN", "RefineGAN") for size in SIZES]
 
 
 def settings(**values) -> TrainingSettings:
@@ -52,17 +51,17 @@ def test_the_counts_are_those_of_the_networks(network):
 
 
 @pytest.mark.parametrize(("version", "vocoder"), [("v1", "HiFi-GAN"), ("v2", "HiFi-GAN"), ("v2", "RefineGAN")])
-@pytest.mark.parametrize(("size", "width"), [("standard", 1.0), ("tiny", TINY_DISCRIMINATOR_WIDTH)])
-def test_the_counts_of_the_discriminators_are_theirs(version, vocoder, size, width):
+@pytest.mark.parametrize("size", SIZES)
+def test_the_counts_of_the_discriminators_are_theirs(version, vocoder, size):
     config = config_for(version, 32000, True, vocoder, size)
     with torch.device("meta"):
-        discriminator = Discriminator(config.discriminator, width)
+        discriminator = Discriminator(config.discriminator, config.discriminator_width)
     assert disk._parameters(config, size)[2] == count(discriminator)
 
 
 def test_the_files_of_a_tiny_network_are_as_large_as_said_or_a_little_smaller(tmp_path):
     config = config_for("v2", 40000, size="tiny")
-    networks = Synthesizer(config), Discriminator(config.discriminator, TINY_DISCRIMINATOR_WIDTH)
+    networks = Synthesizer(config), Discriminator(config.discriminator, config.discriminator_width)
     for network, name in zip(networks, ("G_1.pth", "D_1.pth"), strict=True):
         optimizer = torch.optim.AdamW(network.parameters())
         for one in network.parameters():

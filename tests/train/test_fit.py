@@ -229,7 +229,7 @@ def test_a_run_whose_checkpoints_are_all_damaged_fails_and_keeps_them(copied_run
 def fresh_trainer(run: TrainingRun) -> tuple[Trainer, Part]:
     device = torch.device("cpu")
     config = config_for("v2", run.settings.data.sample_rate, size="tiny")
-    state = TrainingState.fresh(config, run.settings.fit, device, tiny=True, needs_scaler=False)
+    state = TrainingState.fresh(config, run.settings.fit, device, needs_scaler=False)
     dataset = ClipDataset(run, config, list(ClipList.read(run.filelist)))
     sampler = ClipSampler.of(dataset.clips, run.settings.fit)
     return Trainer(state, dataset, device, FP32), next(parts(dataset, sampler, 0, 0))

@@ -26,7 +26,7 @@ def prepared(tiny_run):
     def made(**values) -> tuple[TrainingState, Part]:
         run = tiny_run(batch_size=BATCH, **values)
         config = config_for("v2", run.settings.data.sample_rate, size="tiny")
-        state = TrainingState.fresh(config, run.settings.fit, CPU, tiny=True, needs_scaler=False)
+        state = TrainingState.fresh(config, run.settings.fit, CPU, needs_scaler=False)
         state.set_rates(total_steps=100)
         dataset = ClipDataset(run, config, list(ClipList.read(run.filelist)))
         sampler = ClipSampler.of(dataset.clips, run.settings.fit)

@@ -40,7 +40,7 @@ def trained(run: TrainingRun, steps: int, **changed) -> Iterator[Metrics]:
     """The metrics of ``steps`` steps. ``changed`` settings of the fit are not validated: the form would refuse some."""
     fit = run.settings.fit.model_copy(update={"epochs": 1000, "batch_size": 1, **changed})
     config, device = config_for("v2", run.settings.data.sample_rate, size="tiny"), torch.device("cpu")
-    state = TrainingState.fresh(config, fit, device, tiny=True, needs_scaler=False)
+    state = TrainingState.fresh(config, fit, device, needs_scaler=False)
     trainer = Trainer(state, ClipDataset(run, config, list(ClipList.read(run.filelist))), device, FP32)
     for event in trainer.run(NoBoard(), lambda: state.step >= steps):
         if isinstance(event, Metrics):
