@@ -13,13 +13,14 @@ import time
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
 from rvc.errors import RunBusyError, RunError
 from rvc.events import EventLog, JobState, Metrics, fold
 from rvc.paths import PROJECT, Home, write_text_whole
+from rvc.train.lab.record import LabFolder
 from rvc.train.run import TrainingRun
 
 KILL_WAIT_SECONDS = 10.0
@@ -29,27 +30,54 @@ KILL_WAIT_SECONDS = 10.0
 _WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
+class Job(Protocol):
+    """A folder that a worker works in: a run's, or that of its optimizer lab."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def events(self) -> EventLog: ...
+    @property
+    def worker_log(self) -> Path: ...
+    @property
+    def stop_file(self) -> Path: ...
+    @property
+    def launch_file(self) -> Path: ...
+
+
 def launch(run: TrainingRun) -> JobState:
-    """A detached worker for ``run``, in a process group of its own. ``RunBusyError`` while it has one."""
+    """A detached worker that trains ``run``, in a process group of its own. ``RunBusyError`` while something works on it."""
+    return _launched(run, run)
+
+
+def launch_lab(run: TrainingRun) -> JobState:
+    """The same for the optimizer lab of ``run``, which has been begun. Its job is ``LabFolder(run)``."""
+    return _launched(run, LabFolder(run), "lab")
+
+
+def _launched(run: TrainingRun, job: Job, *what: str) -> JobState:
     with run.launch_lock:  # of two that launch at once the second finds the worker of the first
-        return _launched(run)
+        _refuse_busy(run)
+        job.stop_file.unlink(missing_ok=True)
+        position = job.events.end_position()
+        with open(job.worker_log, "ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "rvc.worker", str(run.folder), *what],
+                cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                env=_WORKER_DEFAULTS | os.environ | {"PYTHONUNBUFFERED": "1"}, **_own_group())
+        launched = {"pid": worker.pid, "process_started": _started(worker.pid), "events_from": position}
+        write_text_whole(job.launch_file, json.dumps(launched) + "\n")
+        threading.Thread(target=worker.wait, daemon=True).start()  # collects the exit status, so that no zombie stays
+        return state(job.folder)
 
 
-def _launched(run: TrainingRun) -> JobState:
+def _refuse_busy(run: TrainingRun) -> None:
+    """A worker that is just starting has no lock yet."""
     if state(run.folder).active:
         raise RunBusyError(f"{run.name!r} is being trained already.", fix="Stop it first, or choose another name.")
+    if state(run.lab).active:
+        raise RunBusyError(f"The optimizer lab is at work on {run.name!r}.", fix="Stop it first, or wait until it has ended.")
     run.refuse_if_busy()
-    run.stop_file.unlink(missing_ok=True)
-    position = run.events.end_position()
-    with open(run.worker_log, "ab") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "rvc.worker", str(run.folder)],
-            cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-            env=_WORKER_DEFAULTS | os.environ | {"PYTHONUNBUFFERED": "1"}, **_own_group())
-    launched = {"pid": worker.pid, "process_started": _started(worker.pid), "events_from": position}
-    write_text_whole(run.launch_file, json.dumps(launched) + "\n")
-    threading.Thread(target=worker.wait, daemon=True).start()  # collects the exit status, so that no zombie stays
-    return state(run.folder)
 
 
 def state(folder: Path) -> JobState:

@@ -1,4 +1,4 @@
-"""``python -m rvc.worker RUN_FOLDER``: works on one run and appends what happens to its event log.
+"""``python -m rvc.worker RUN_FOLDER [lab]``: trains one run, or compares optimizers on it, and appends what happens to the event log.
 
 Started detached by ``rvc.jobs``; also runs by hand. A ``stop`` file in the run folder, or SIGTERM, ends it politely.
 Exit codes: 0 finished, 1 failed with a sentence in the log, 2 wrong usage, 130 stopped.
@@ -8,13 +8,17 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 
 from rvc.errors import RvcError
 from rvc.events import Ended, Event, Metrics, Progress, Started
+from rvc.jobs import Job
 from rvc.paths import Home
+from rvc.train.lab.record import LabFolder
 from rvc.train.run import TrainingRun
 from rvc.words import in_words, tenth
 
@@ -24,29 +28,41 @@ _EXIT = {"finished": 0, "failed": 1, "stopped": 130}
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m rvc.worker RUN_FOLDER", file=sys.stderr)
+    if len(arguments) not in (1, 2) or arguments[1:] not in ([], ["lab"]):
+        print("usage: python -m rvc.worker RUN_FOLDER [lab]", file=sys.stderr)
         return 2
     try:
         run = TrainingRun.open(Path(arguments[0]).resolve())
+        if arguments[1:]:
+            with run.held_by_lab():
+                return work(LabFolder(run), partial(_compared, run))
         with run.held():
-            return work(run)
+            return work(run, partial(_trained, run))
     except RvcError as error:
         print(error, file=sys.stderr)
     return 1
 
 
-def work(run: TrainingRun) -> int:
-    """All stages of ``run``, whatever happens in them; the exit code."""
-    log = _Log(run)
+def _trained(run: TrainingRun, stop: Callable[[], bool]) -> Iterator[Event]:
+    from rvc.train.stages import run_stages  # torch: after the first sign of life
+
+    return run_stages(run, _home_of(run), stop)
+
+
+def _compared(run: TrainingRun, stop: Callable[[], bool]) -> Iterator[Event]:
+    from rvc.train.lab.experiment import Experiment
+
+    return Experiment(run, _home_of(run), stop).events()
+
+
+def work(job: Job, events: Callable[[Callable[[], bool]], Iterator[Event]]) -> int:
+    """All of ``events``, which are told when to stop, whatever happens in them; the exit code."""
+    log = _Log(job)
     me = psutil.Process()
     log(Started(pid=me.pid, process_started=me.create_time()))
-    stop = _stop_when_asked(run)
     try:
-        from rvc.train.stages import run_stages  # torch: after the first sign of life
-
         ended: Event | None = None
-        for ended in run_stages(run, _home_of(run), stop):
+        for ended in events(_stop_when_asked(job)):
             log(ended)
         assert isinstance(ended, Ended)
     except RvcError as error:
@@ -54,9 +70,9 @@ def work(run: TrainingRun) -> int:
     except Exception as error:  # noqa: BLE001 - the worker's surface: whatever it was, the log must say so
         traceback.print_exc()
         ended = log(Ended(outcome="failed", message=f"Unexpected error: {type(error).__name__}: {error}",
-                          fix=f"The end of {run.worker_log.name} shows where. The last checkpoint is intact."))
+                          fix=f"The end of {job.worker_log.name} shows where. What was saved is intact."))
     finally:
-        run.stop_file.unlink(missing_ok=True)
+        job.stop_file.unlink(missing_ok=True)
     return _EXIT[ended.outcome]
 
 
@@ -66,8 +82,8 @@ class _Log:
     Metrics are thinned: twice a second is enough to watch. Of progress the output has a line for each tenth of a stage.
     """
 
-    def __init__(self, run: TrainingRun) -> None:
-        self._events = run.events
+    def __init__(self, job: Job) -> None:
+        self._events = job.events
         self._steps, self._logged_at, self._last = 0, 0.0, None
         self._told: tuple[str, int] = ("", -1)
 
@@ -91,12 +107,12 @@ class _Log:
         return event
 
 
-def _stop_when_asked(run: TrainingRun):
+def _stop_when_asked(job: Job) -> Callable[[], bool]:
     """True once the stop file exists or the system asked the process to end."""
     asked = []
     for name in ("SIGTERM", "SIGINT"):
         signal.signal(getattr(signal, name), lambda *_: asked.append(True))
-    return lambda: bool(asked) or run.stop_file.exists()
+    return lambda: bool(asked) or job.stop_file.exists()
 
 
 def _home_of(run: TrainingRun) -> Home:

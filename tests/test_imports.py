@@ -23,9 +23,9 @@ FLOORS = [
 ]
 LEAVES, USES = FLOORS[2], FLOORS[4]
 # A settings file is values and nothing else: it may be read from anywhere above.
-LIGHT = ["rvc.cli", "rvc.jobs", "rvc.train.run", "rvc.train.settings", "rvc.train.epochs", "rvc.train.comparison", "rvc.infer.settings",
-         "rvc.f0.registry", "rvc.embedders.registry", "rvc.optimizers.registry", "rvc.download.catalog", "rvc.download.fetch", "rvc.events",
-         "rvc.worker"]
+LIGHT = ["rvc.cli", "rvc.jobs", "rvc.train.run", "rvc.train.settings", "rvc.train.epochs", "rvc.train.comparison", "rvc.train.lab.apply",
+         "rvc.infer.settings", "rvc.f0.registry", "rvc.embedders.registry", "rvc.optimizers.registry", "rvc.download.catalog",
+         "rvc.download.fetch", "rvc.events", "rvc.worker"]
 HEAVY = ["torch", "torchaudio", "transformers", "faiss", "librosa", "scipy", "gradio", "matplotlib", "sklearn"]
 
 

@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError
 from pydantic import ValidationError
 
 from rvc import __version__
-from rvc.cli import assets, conversion, dataset, epochs, machine, optimizers, pretrains, training
+from rvc.cli import assets, conversion, dataset, epochs, lab, machine, optimizers, pretrains, training
 from rvc.errors import RvcError, SettingsError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -20,7 +20,7 @@ def make_app() -> App:
     """All commands. Nothing heavy is imported until one of them runs."""
     app = App(name="rvc", help="Train a voice, convert speech and singing into it, watch it learn.", help_format="plaintext",
               version=__version__, result_action="return_value", print_error=False, exit_on_error=False)
-    for group in (training, dataset, epochs, pretrains, optimizers, conversion, assets, machine):
+    for group in (training, dataset, epochs, pretrains, optimizers, lab, conversion, assets, machine):
         group.register(app)
     return app
 

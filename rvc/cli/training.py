@@ -9,7 +9,8 @@ from cyclopts import App, Parameter
 
 from rvc import jobs
 from rvc.cli.flags import flags, settings_from
-from rvc.cli.output import Narrator, print_json, print_table
+from rvc.cli.following import follow
+from rvc.cli.output import print_json, print_table
 from rvc.errors import RunError
 from rvc.events import JobState
 from rvc.paths import Home, checked_name
@@ -83,7 +84,7 @@ def runs(*, json: bool = False) -> int:
 
 
 def stop(run: str, /, *, kill: bool = False, wait_seconds: float = 60.0, json: bool = False) -> int:
-    """Ask a run to finish its step, save and end; wait for it.
+    """Ask a run, or the optimizer lab that is at work on it, to finish its step, save and end; wait for it.
 
     Parameters
     ----------
@@ -97,11 +98,12 @@ def stop(run: str, /, *, kill: bool = False, wait_seconds: float = 60.0, json: b
         Print one JSON document.
     """
     found = TrainingRun.named(Home.here(), run)
-    if not jobs.state(found.folder).active:
+    folder = found.lab if jobs.state(found.lab).active else found.folder
+    if not jobs.state(folder).active:
         raise RunError(f"{found.name!r} is not being trained.", fix="`runs` shows where the runs stand.")
-    if not jobs.stop(found.folder, wait_seconds=wait_seconds, kill=kill):
+    if not jobs.stop(folder, wait_seconds=wait_seconds, kill=kill):
         raise RunError(f"{found.name!r} has not ended within {wait_seconds:g} seconds; it was asked to.", fix="Wait, or use --kill.")
-    now = jobs.state(found.folder)
+    now = jobs.state(folder)
     if json:
         print_json(_about(found))
     else:
@@ -139,7 +141,7 @@ def _work_on(run: TrainingRun, *, detach: bool, json: bool) -> int:
     start = run.events.end_position()
     jobs.launch(run)
     if not detach:
-        _follow(run, start)
+        follow(run, start)
     now = jobs.state(run.folder)
     if json:
         print_json(_about(run))
@@ -149,25 +151,6 @@ def _work_on(run: TrainingRun, *, detach: bool, json: bool) -> int:
     if now.status == "died":
         print(f"{now.message}\n{jobs.log_tail(run.folder, 15)}", file=sys.stderr)
     return _EXIT.get(now.status, 1)
-
-
-def _follow(run: TrainingRun, start: int) -> None:
-    """Tell what the worker does until it ends. The first Ctrl-C stops it politely, the second kills it."""
-    narrate, asked = Narrator(), False
-    while True:
-        try:
-            for event in run.events.follow(lambda: jobs.state(run.folder).active, start):
-                narrate(event)
-            jobs.wait(run.folder)
-            return
-        except KeyboardInterrupt:
-            start = run.events.end_position()
-            if asked:
-                jobs.stop(run.folder, wait_seconds=0, kill=True)
-                return
-            asked = True
-            print("\nStopping after this step; once more to kill it.", file=sys.stderr)
-            jobs.stop(run.folder)
 
 
 def _row(folder: Path) -> tuple[str, ...]:

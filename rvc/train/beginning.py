@@ -27,14 +27,14 @@ class Beginning:
         return self.checkpoint or self.base
 
 
-def beginning(run: TrainingRun, home: Home, clips: ClipList) -> Iterator[Event | Beginning]:
-    """Warnings of damaged checkpoints, then the beginning as the last item.
+def beginning(run: TrainingRun, home: Home, clips: ClipList, *, anew: bool = False) -> Iterator[Event | Beginning]:
+    """Warnings of damaged checkpoints, then the beginning as the last item. anew: as if there were no checkpoints.
 
     ``TrainingError`` when the clips are fewer than a batch or of more speakers than the network has; errors of checkpoints and pairs.
     """
-    _refuse_large_batch(run, clips)
+    clips.refuse_larger_batch(run.settings.fit.batch_size)
     checkpoint = None
-    for item in checkpoints.newest(run):
+    for item in () if anew else checkpoints.newest(run):
         if isinstance(item, Snapshot):
             checkpoint = item
         else:
@@ -56,12 +56,6 @@ def _config(run: TrainingRun, weights: Snapshot | None) -> ModelConfig:
     table = (weights.generator if weights else {}).get("model", {}).get("emb_g.weight")
     return config_for(settings.model.version, settings.data.sample_rate, settings.model.pitch_guidance, settings.model.vocoder,
                       settings.model.model_size, n_speakers=STANDARD_SPEAKERS if table is None else len(table))
-
-
-def _refuse_large_batch(run: TrainingRun, clips: ClipList) -> None:
-    if run.settings.fit.batch_size > len(clips):
-        raise TrainingError(f"A batch_size of {run.settings.fit.batch_size} is larger than the {len(clips)} clips of this run.",
-                            fix=f"Use at most {len(clips)}, or more recordings.")
 
 
 def _refuse_unknown_speakers(config: ModelConfig, clips: ClipList) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from rvc.errors import FormatError
+from rvc.errors import FormatError, TrainingError
 from rvc.paths import write_text_whole
 from rvc.train.settings import FitSettings
 
@@ -62,6 +62,12 @@ class ClipList:
     def n_speakers(self) -> int:
         """Rows of the speaker table that mean somebody: RVC programs offer the ids from 0 up to this."""
         return max(self.speaker_ids, default=0) + 1
+
+    def refuse_larger_batch(self, batch_size: int) -> None:
+        """``TrainingError`` when there are fewer clips than that."""
+        if batch_size > len(self):
+            raise TrainingError(f"A batch_size of {batch_size} is larger than the {len(self)} clips of this run.",
+                                fix=f"Use at most {len(self)}, or more recordings.")
 
     @classmethod
     def from_folder(cls, clips: Path, leave_out: Container[str] = ()) -> "ClipList":

@@ -132,6 +132,15 @@ class TrainingRun:
         return self.folder / "eval"
 
     @property
+    def lab(self) -> Path:
+        """The optimizer lab's own folder: a job beside the training, see rvc/train/lab/record.py."""
+        return self.folder / "lab"
+
+    @property
+    def _lab_lock(self) -> Path:
+        return self.lab / "worker.lock"
+
+    @property
     def index_path(self) -> Path:
         return self.folder / f"{self.name}.index"
 
@@ -189,11 +198,22 @@ class TrainingRun:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunBusyError(f"{self.name!r} is being trained already.", fix="Stop it first, or choose another name.") from None
+            raise self._busy() from None
         try:
             yield
         finally:
             lock.release()
+
+    @contextmanager
+    def held_by_lab(self) -> Iterator[None]:
+        """As ``held``, by the optimizer lab, with a lock of its own inside: whoever comes then is told who is at work."""
+        with self.held(), FileLock(self._lab_lock):
+            yield
+
+    def _busy(self) -> RunBusyError:
+        if self._lab_lock.exists() and _is_taken(FileLock(self._lab_lock)):
+            return RunBusyError(f"The optimizer lab is at work on {self.name!r}.", fix="Stop it first, or wait until it has ended.")
+        return RunBusyError(f"{self.name!r} is being trained already.", fix="Stop it first, or choose another name.")
 
     def refuse_if_busy(self) -> None:
         with self.held():
@@ -242,6 +262,14 @@ def _manifest(path: Path) -> _Manifest:
         raise RunError(f"{path} is damaged{where}: {sentence(error, TrainingSettings)}", fix=_MEND) from error
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: it cannot be read as JSON ({error}).", fix=_MEND) from error
+
+
+def _is_taken(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def fingerprint(*parts: Any) -> str:

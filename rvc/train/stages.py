@@ -30,7 +30,7 @@ from rvc.train.run import TrainingRun, fingerprint
 
 Stop = Callable[[], bool]
 # Where and with how much memory it was computed, what was kept, what was heard: with others a finished fit stays finished.
-_NOT_LEARNT_FROM = {"device", "gpus", "cache_on_device", "compile", "accumulate", "activation_checkpointing", "keep_checkpoints",
+NOT_LEARNT_FROM = {"device", "gpus", "cache_on_device", "compile", "accumulate", "activation_checkpointing", "keep_checkpoints",
                     "keep_every_epochs", "evaluate", "audition", "audition_pitch_shift"}
 
 
@@ -50,12 +50,15 @@ class Plan:
         data = settings.data.model_dump(exclude={"dataset"})
         clips = fingerprint(_dataset_mark(run), data)
         features = fingerprint(clips, resolved.embedder, resolved.f0_method, settings.model.version, settings.model.pitch_guidance)
-        fit = fingerprint(features, settings.model.model_dump(), settings.fit.model_dump(exclude=_NOT_LEARNT_FROM))
+        fit = fingerprint(features, settings.model.model_dump(), settings.fit.model_dump(exclude=NOT_LEARNT_FROM))
         return cls(clips, features, fit, fingerprint(features, settings.index.model_dump()), fingerprint(fit, "export"))
 
 
-def run_stages(run: TrainingRun, home: Home, stop: Stop) -> Iterator[Event]:
-    """What happens, stage by stage; the last event is ``Ended`` with *finished* or *stopped*. Failures are raised."""
+def run_stages(run: TrainingRun, home: Home, stop: Stop, *, until: str | None = None) -> Iterator[Event]:
+    """What happens, stage by stage; the last event is ``Ended`` with *finished* or *stopped*. Failures are raised.
+
+    until: the stage before which it ends as finished.
+    """
     for sentence in run.resolved.sentences(run.settings):
         yield Note(message=sentence)
     if not _dataset_there(run):
@@ -70,6 +73,8 @@ def run_stages(run: TrainingRun, home: Home, stop: Stop) -> Iterator[Event]:
         ("index", _index, [run.index_path]),
         ("export", _export, []),
     ):
+        if name == until:
+            break
         wanted, record = getattr(plan, name), run.records().get(name)
         if record and record.fingerprint == wanted and all(path.exists() for path in outputs) and _still_whole(name, run):
             yield Stage(stage=name, status="skipped", summary=record.summary)
@@ -118,7 +123,7 @@ def _extract(run: TrainingRun, home: Home, plan: Plan, stop: Stop) -> Iterator[E
     extractor = Extractor(detector, embedder, device)
     for item in extractor.run(ExtractFolders(run.clips_16k, run.f0, run.features), stop):
         if isinstance(item, ExtractReport):
-            held = set(run.records()["preprocess"].summary["held_out"].values())
+            held = set(run.records()["preprocess"].summary.get("held_out", {}).values())  # earlier versions held nothing out
             clips, held_out = ClipList.from_folder(run.clips, leave_out=item.left_out).parted(held)
             held_out.write(run.held_out_list)
             clips.write(run.filelist)

@@ -15,7 +15,7 @@ import torch
 
 from rvc import device as devices
 from rvc.device import Precision
-from rvc.errors import RunError, RvcError
+from rvc.errors import RvcError
 from rvc.events import Event
 from rvc.models.config import ModelConfig
 from rvc.paths import Home
@@ -26,6 +26,7 @@ from rvc.train.clips import ClipList, ClipSampler
 from rvc.train.dataset import Batch, ClipDataset, Part, parts, read_ahead
 from rvc.train.evaluation import beginning as beginning_of
 from rvc.train.evaluation import spread
+from rvc.train.lab.ready import held_out_clips
 from rvc.train.lab.trial import Candidate, Point, Trial, marks
 from rvc.train.mel import mel_of, mel_spectrogram
 from rvc.train.run import TrainingRun
@@ -54,8 +55,8 @@ class Bench:
     before: float = math.nan  # mel distance of the held-out clips before any step
 
     @classmethod
-    def of(cls, run: TrainingRun, home: Home, device: torch.device | None = None) -> Iterator["Event | Bench"]:
-        """What ``run`` would begin with, as the last item; its features must be there.
+    def of(cls, run: TrainingRun, home: Home, device: torch.device | None = None, *, anew: bool = False) -> Iterator["Event | Bench"]:
+        """What ``run`` would begin with, as the last item; its features must be there. anew: as if it had no checkpoints.
 
         ``RunError`` when nothing is held out; the errors of a fit that begins.
         """
@@ -63,8 +64,8 @@ class Bench:
         device = device or devices.resolve(run.settings.fit.devices[0])
         precision = devices.probe_precision(device, fit.precision)
         precision.settle()
-        held_out, clips = _held_out(run), ClipList.read(run.filelist)
-        for item in beginning(run, home, clips):
+        held_out, clips = spread(held_out_clips(run))[:MOST_CLIPS], ClipList.read(run.filelist)
+        for item in beginning(run, home, clips, anew=anew):
             if not isinstance(item, Beginning):
                 yield item
                 continue
@@ -125,7 +126,8 @@ class Bench:
     def _state(self, fit: FitSettings, total_steps: int) -> TrainingState:
         """The weights are drawn by the seed of the run, whatever the trial's is, and then those that it begins with."""
         drawn = fit.model_copy(update={"seed": self.fit.seed})
-        state = TrainingState.fresh(self.config, drawn, self.device, needs_scaler=self.precision.needs_scaler, fine_tune=self.fine_tune, total_steps=total_steps)
+        state = TrainingState.fresh(self.config, drawn, self.device, needs_scaler=self.precision.needs_scaler,
+                                    fine_tune=self.fine_tune, total_steps=total_steps)
         state.fit = fit
         if self.weights:
             state.load_weights(self.weights.generator, self.weights.discriminator)
@@ -183,14 +185,6 @@ class _Clock:
         since, cpu_since = self._since
         self.seconds += time.perf_counter() - since
         self.cpu_seconds += time.process_time() - cpu_since
-
-
-def _held_out(run: TrainingRun) -> list:
-    clips = spread(ClipList.read(run.held_out_list)) if run.held_out_list.exists() else []
-    if not clips:
-        raise RunError(f"No recording of {run.name!r} is held out, so there is nothing to compare optimizers by.",
-                       fix="Set held_out_percent above 0; of fewer than 8 recordings none is held out, so cut a long one into several.")
-    return clips[:MOST_CLIPS]
 
 
 def _state_bytes(state: TrainingState) -> int:

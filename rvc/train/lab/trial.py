@@ -93,7 +93,7 @@ class Trial:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Trial":
         """``KeyError``, ``TypeError`` or ``ValueError`` for what is none."""
-        curve = tuple(Point(**{name: _number(value) for name, value in one.items()}) for one in values["curve"])
+        curve = tuple(Point(**{name: number(value) for name, value in one.items()}) for one in values["curve"])
         return cls(**{**values, "candidate": Candidate(**values["candidate"]), "curve": curve})
 
 
@@ -102,7 +102,8 @@ def marks(steps: int, points: int) -> tuple[int, ...]:
     return tuple(sorted({-(-steps * number // points) for number in range(1, points + 1)}))
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
+    """``value``, if it is a number; ``ValueError`` for text, truth and NaN."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{value!r} is no number")
     return value
