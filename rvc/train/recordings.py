@@ -60,9 +60,12 @@ class Recordings:
 
 
 def speaker_names(run: TrainingRun) -> dict[int, str]:
-    """The speakers that the clips of ``run`` were made of, by their numbers; empty before there are any."""
+    """The speakers that the clips of ``run`` were made of, by their numbers; empty before there are any.
+
+    Earlier versions wrote none down: their voices have numbers only.
+    """
     record = run.records().get("preprocess")
-    return {int(number): one["name"] for number, one in record.summary["speakers"].items()} if record else {}
+    return {int(number): one["name"] for number, one in record.summary.get("speakers", {}).items()} if record else {}
 
 
 def names_to_choose(run: TrainingRun) -> dict[int, str]:

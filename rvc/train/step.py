@@ -8,7 +8,8 @@ What could be computed and thrown away is not computed: no gradient of the discr
 real audio while the generator learns; both audios in one pass while the discriminator does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -90,16 +91,19 @@ class Stepper:
         state.synthesizer.train()
         state.discriminator.train()
         judged = self._learnt(work, state.discriminator, self._discriminator_part)
-        values = self._update(state.optimizer_d, state.discriminator, judged, "d")
+        with _in_one_piece(f"an update of the discriminator by {state.optimizer_d.name}"):
+            values = self._update(state.optimizer_d, state.discriminator, judged, "d")
         with frozen(state.discriminator):  # gradients go through the discriminator, not into it
             made = self._learnt(work, state.synthesizer, self._generator_part)
-        values |= self._update(state.optimizer_g, state.synthesizer, made, "g")
+        with _in_one_piece(f"an update of the generator by {state.optimizer_g.name}"):
+            values |= self._update(state.optimizer_g, state.synthesizer, made, "g")
         known = {"learning_rate": state.optimizer_g.param_groups[0]["lr"]}
         if state.scaler.is_enabled():
             known["scale"] = state.scaler.get_scale()
             state.scaler.update()
         if state.ema:
-            state.ema.update_parameters(state.synthesizer)
+            with _in_one_piece("the running mean of the weights"):
+                state.ema.update_parameters(state.synthesizer)
         state.step, state.batch = state.step + 1, state.batch + 1
         return StepValues.of(values, known)
 
@@ -282,6 +286,19 @@ def _refuse_failed_compiler(error: RuntimeError) -> None:
     if isinstance(error, TorchDynamoException):
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise TrainingError(f"torch.compile failed: {first}", fix="Train without --compile.") from error
+
+
+@contextmanager
+def _in_one_piece(what: str) -> Iterator[None]:
+    """Around what takes the same memory for any batch, and may be half done when it fails: it is not tried again."""
+    try:
+        yield
+    except RuntimeError as error:
+        if _is_out_of_memory(error):
+            raise TrainingError(f"The memory is too small for {what}.",
+                                fix="A smaller batch hardly helps. Train with an optimizer that keeps less beside the weights (rvc "
+                                    "optimizers tells how much), without --ema-decay, or with --activation-checkpointing.") from error
+        raise
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

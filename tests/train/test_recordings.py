@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rvc.errors import DatasetError
-from rvc.train.recordings import Recordings, dataset_fingerprint
+from rvc.train.recordings import Recordings, dataset_fingerprint, names_to_choose, speaker_names
 
 
 def dataset(folder: Path, *names: str) -> Path:
@@ -204,3 +204,21 @@ def test_a_link_that_leads_nowhere_is_a_recording_that_will_be_named(tmp_path):
     (folder / "b.wav").symlink_to(folder / "gone.wav")
     assert [one.name for one in Recordings.find(folder).recordings] == ["a.wav", "b.wav"]
     assert dataset_fingerprint(folder)
+
+
+# -- what a run knows ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_names_several_speakers_and_leaves_one_alone(tiny_run):
+    run = tiny_run()
+    assert names_to_choose(run) == {}
+    run.record("preprocess", "mark", {"speakers": {0: {"name": "ana"}}})
+    assert (speaker_names(run), names_to_choose(run)) == ({0: "ana"}, {})
+    run.record("preprocess", "mark", {"speakers": {0: {"name": "ana"}, 7: {"name": "ben"}}})
+    assert names_to_choose(run) == {0: "ana", 7: "ben"}
+
+
+def test_a_run_of_an_earlier_version_names_nobody(tiny_run):
+    run = tiny_run()
+    run.record("preprocess", "mark", {"clips": 12})
+    assert speaker_names(run) == names_to_choose(run) == {}

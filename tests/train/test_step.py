@@ -102,6 +102,39 @@ def test_no_memory_for_a_single_clip_is_a_sentence(prepared, monkeypatch):
     assert state.step == 0
 
 
+def refusing(words: str):
+    def refuse(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError(words) if words.startswith("CUDA") else RuntimeError(words)
+    return refuse
+
+
+@pytest.mark.parametrize("words", ["CUDA out of memory. Tried to allocate a lot", "DefaultCPUAllocator: can't allocate memory"])
+@pytest.mark.parametrize(("letter", "network"), [("d", "discriminator"), ("g", "generator")])
+def test_no_memory_for_an_optimizer_is_a_sentence_with_a_way_out(prepared, monkeypatch, letter, network, words):
+    state, work = prepared()
+    monkeypatch.setattr(getattr(state, f"optimizer_{letter}"), "step", refusing(words))
+    stepper = Stepper(state, CPU, FP32)
+    with pytest.raises(TrainingError, match=f"too small for an update of the {network} by AdamW") as failed:
+        stepper.step(work)
+    assert "optimizer that keeps less" in failed.value.fix
+    assert (state.step, stepper.smaller, stepper.at_once) == (0, [], BATCH), "parts of the batch were not to blame"
+
+
+def test_no_memory_for_the_running_mean_is_a_sentence(prepared, monkeypatch):
+    state, work = prepared(ema_decay=0.9)
+    monkeypatch.setattr(state.ema, "update_parameters", refusing("MPS backend out of memory"))
+    with pytest.raises(TrainingError, match="too small for the running mean") as failed:
+        stepped(state, work)
+    assert "--ema-decay" in failed.value.fix
+
+
+def test_another_failure_of_an_optimizer_is_its_own(prepared, monkeypatch):
+    state, work = prepared()
+    monkeypatch.setattr(state.optimizer_g, "step", refusing("a matrix without a root"))
+    with pytest.raises(RuntimeError, match="without a root"):
+        stepped(state, work)
+
+
 def test_another_failure_is_not_taken_for_a_lack_of_memory(prepared, monkeypatch):
     state, work = prepared()
 
