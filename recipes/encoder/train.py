@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from recipes.encoder.examples import Batch, Examples
+from recipes.encoder.finishing import finish
 from recipes.encoder.objective import Objective
 from recipes.encoder.perturbations import perturbed
 from rvc.embedders import builtin
@@ -23,7 +24,6 @@ from rvc.embedders.mini import MiniEncoder, Size
 RATE, WARM_UP, DECAY = 2e-3, 0.03, 0.01
 AVERAGE_SECONDS = 60.0  # of training: the weights that are kept are a running mean over about so long
 SAVE_SECONDS = 60.0
-SCALE_BATCHES = 20
 
 
 @dataclass
@@ -103,19 +103,6 @@ def train(course: Course, examples: Examples, batch_size: int, checkpoint: Path,
     course.save(checkpoint)
 
 
-@torch.inference_mode()
-def finished(course: Course, examples: Examples, batch_size: int, seed: int = 1) -> nn.Module:
-    """The averaged student, its channels brought to mean 0 and variance 1 over speech as it is."""
-    course.student.load_state_dict(course.average)
-    said = [course.student(batch.mel.to(course.device)).flatten(0, 1)
-            for batch, _ in zip(examples.batches(batch_size, seed), range(SCALE_BATCHES), strict=False)]
-    mean, deviation = torch.cat(said).mean(dim=0), torch.cat(said).std(dim=0)
-    head = course.student.head
-    head.weight.copy_(head.weight / deviation[:, None])
-    head.bias.copy_((head.bias - mean) / deviation)
-    return course.student.cpu()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
@@ -133,7 +120,9 @@ def main() -> None:
         if course.steps % 50 == 0:
             shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
             print(f"{course.seconds / 60:5.1f} min  step {course.steps:6}  {shown}", flush=True)
-    builtin.write(arguments.out, finished(course, examples, arguments.batch_size))
+    course.student.load_state_dict(course.average)
+    finish(course.student, examples, arguments.batch_size, device)
+    builtin.write(arguments.out, course.student.cpu())
 
 
 if __name__ == "__main__":

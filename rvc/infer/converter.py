@@ -130,6 +130,9 @@ class Converter:
         if asked != "auto" and embedders.resolve(asked, self.home) != name:
             raise EmbedderMismatchError(f"{voice.name} was trained with the embedder {voice.embedder}; {asked} was asked for.",
                                         fix="Leave embedder at auto.")
+        if name == "builtin" and voice.embedder_content != embedders.content(name):
+            raise EmbedderMismatchError(f"{voice.name} was trained with another built-in encoder than this studio has.",
+                                        fix="Train it again.")
         return name
 
     def _embedder(self, name: str, voice: VoiceModel, device: torch.device) -> Embedder:

