@@ -18,8 +18,9 @@ def in_words(event: Event) -> str:
             return f"{event.stage} {event.done}/{event.total} {event.unit} {event.message}".rstrip()
         case Metrics():
             values = event.values
+            judged = f"d {values['loss/d/adv']:.3f} " if "loss/d/adv" in values else ""  # the generator may be alone at first
             return (f"epoch {event.epoch}/{event.epochs} step {event.step}/{event.total_steps} "
-                    f"g {values['loss/g/total']:.3f} mel {values['loss/g/mel']:.3f} d {values['loss/d/adv']:.3f} "
+                    f"g {values['loss/g/total']:.3f} mel {values['loss/g/mel']:.3f} {judged}"
                     f"{event.steps_per_second:.2f} it/s")
         case Saved():
             return f"Saved {event.what} {event.path}."

@@ -27,10 +27,12 @@ class Board:
     def step(self, step: int, values: dict[str, float]) -> None:
         """Called at every step; the means appear every 50, and what is not measured at every step when it is."""
         self._last = values
-        for tag, recent in self._recent.items():
-            recent.append(values[tag])
+        for tag in self._recent.keys() & values.keys():
+            self._recent[tag].append(values[tag])
         if step % AVERAGED_STEPS == 0:
             for tag, recent in self._recent.items():
+                if not recent:  # of a discriminator that has not learnt yet
+                    continue
                 self._writer.add_scalar(tag.replace("loss/", "loss_avg_50/").replace("grad/", "grad_avg_50/"), np.mean(recent), step)
         for tag, value in values.items():
             if tag.startswith(_SOMETIMES):

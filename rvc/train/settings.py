@@ -95,6 +95,10 @@ class FitSettings(Settings):
     ema_decay: float = option(
         0.0, low=0.0, high=0.99999, label="EMA decay", advanced=True,
         help="Keep a running mean of the generator's weights, 0.999 say, and make the voices from it. 0 is off.")
+    generator_alone_steps: int = option(
+        0, low=0, high=1_000_000, label="Steps of G alone", advanced=True,
+        help="From scratch: so many first steps on the mel and KL losses only, without a discriminator. They cost less, and bear a higher "
+             "learning rate.")
     mel_weight: float = option(45.0, low=0.0, high=1000.0, advanced=True, help="Weight of the mel loss.")
     kl_weight: float = option(1.0, low=0.0, high=100.0, label="KL weight", advanced=True, help="Weight of the KL loss.")
     seed: int = option(1234, low=0, high=2**31 - 1, advanced=True, help="Seed of every random draw.")

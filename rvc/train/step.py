@@ -90,9 +90,7 @@ class Stepper:
         state = self.state
         state.synthesizer.train()
         state.discriminator.train()
-        judged = self._learnt(work, state.discriminator, self._discriminator_part)
-        with _in_one_piece(f"an update of the discriminator by {state.optimizer_d.name}"):
-            values = self._update(state.optimizer_d, state.discriminator, judged, "d")
+        values = {} if self._alone else self._judged(work)
         with frozen(state.discriminator):  # gradients go through the discriminator, not into it
             made = self._learnt(work, state.synthesizer, self._generator_part)
         with _in_one_piece(f"an update of the generator by {state.optimizer_g.name}"):
@@ -106,6 +104,17 @@ class Stepper:
                 state.ema.update_parameters(state.synthesizer)
         state.step, state.batch = state.step + 1, state.batch + 1
         return StepValues.of(values, known)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether the generator takes the coming step without a discriminator."""
+        return self.state.step < self._fit.generator_alone_steps
+
+    def _judged(self, work: Part) -> dict[str, torch.Tensor]:
+        """The discriminator learns."""
+        judged = self._learnt(work, self.state.discriminator, self._discriminator_part)
+        with _in_one_piece(f"an update of the discriminator by {self.state.optimizer_d.name}"):
+            return self._update(self.state.optimizer_d, self.state.discriminator, judged, "d")
 
     # -- gradients -----------------------------------------------------------------------------------------------------------
 
@@ -171,18 +180,26 @@ class Stepper:
     def _generator_part(self, part: Part, only: bool) -> dict[str, torch.Tensor]:
         made, self._kept = self._kept if only and self._kept else self._pass(part), None
         output, share = made.output, len(part) / part.n_clips
-        with self._autocast():
-            with torch.no_grad():
-                real = self._judge(made.real)
-            fake = self._judge(output.audio)
+        adversarial, feature_matching = self._opinion(made)
         loss = losses.GeneratorLosses.of(
-            adversarial=share * losses.adversarial_loss([one.score for one in fake]),
-            feature_matching=share * losses.feature_matching_loss([one.feature_maps for one in real], [one.feature_maps for one in fake]),
+            adversarial=share * adversarial,
+            feature_matching=share * feature_matching,
             mel=share * self._mel_loss(made),
             kl=losses.kl_loss(output.z_p, output.log_std_q, output.mean_p, output.log_std_p, output.content_mask,
                               weight=self._fit.kl_weight, n_frames=part.n_frames))
         self.state.scaler.scale(loss.total).backward()
         return loss.by_tag()
+
+    def _opinion(self, made: Pass) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the discriminator makes of it: the adversarial and the feature matching loss; none while the generator is alone."""
+        if self._alone:
+            return torch.zeros((), device=self._device), torch.zeros((), device=self._device)
+        with self._autocast():
+            with torch.no_grad():
+                real = self._judge(made.real)
+            fake = self._judge(made.output.audio)
+        maps = [[one.feature_maps for one in opinions] for opinions in (real, fake)]
+        return losses.adversarial_loss([one.score for one in fake]), losses.feature_matching_loss(*maps)
 
     def _pass(self, part: Part) -> Pass:
         config, batch = self.state.config, part.batch(self._device)

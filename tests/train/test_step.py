@@ -220,3 +220,24 @@ def test_on_a_gpu_a_broken_loss_reaches_no_weight_though_nobody_waits(prepared, 
     stepper.step(work)
     assert furthest(before[0], state.synthesizer) == furthest(before[1], state.discriminator) == 0
     assert values.by_tag()["loss/d/adv"] != values.by_tag()["loss/d/adv"]
+
+
+def test_alone_the_generator_learns_and_the_discriminator_waits(prepared):
+    state, work = prepared(generator_alone_steps=1)
+    before = copy.deepcopy(state.synthesizer), copy.deepcopy(state.discriminator)
+    alone, judged = stepped(state, work, steps=1)[0], copy.deepcopy(state.discriminator)
+    assert furthest(before[0], state.synthesizer) > 0
+    assert furthest(before[1], judged) == 0
+    assert not any("/d/" in tag or tag.endswith("_d") for tag in alone)
+    assert alone["loss/g/total"] == pytest.approx(alone["loss/g/mel"] + alone["loss/g/kl"], rel=1e-6)
+    together = stepped(state, work, steps=1)[0]
+    assert furthest(judged, state.discriminator) > 0
+    assert together["loss/g/adv"] > 0 and together["loss/g/fm"] > 0
+    assert together["loss/d/adv"] > 0
+
+
+def test_alone_in_parts_is_alone_at_once(prepared):
+    whole, work = prepared(generator_alone_steps=5)
+    parted, same_work = prepared(generator_alone_steps=5, accumulate=2)
+    assert close(stepped(parted, same_work), stepped(whole, work), rel=2e-3)
+    assert furthest(whole.synthesizer, parted.synthesizer) < 4.1e-4
