@@ -1,6 +1,6 @@
 """``python -m recipes.base.train CORPUS``: the base model, trained on the corpus of ``recipes.corpus`` by ``python -m rvc train``.
 
-Called again it goes on where it was. When it is done, ``python -m recipes.base.export`` puts the pair into assets/starter.
+Called again it goes on where it was.
 """
 
 import argparse
