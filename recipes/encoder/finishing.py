@@ -42,6 +42,7 @@ def _within(content: Tensor, phones: Tensor) -> Tensor:
     return centred.T @ centred / len(centred)
 
 
+@torch.inference_mode()
 def _said(student: nn.Module, examples: Examples, batch_size: int, device: torch.device, seed: int) -> tuple[Tensor, Tensor]:
     content, phones = [], []
     for batch, _ in zip(examples.batches(batch_size, seed), range(BATCHES), strict=False):
