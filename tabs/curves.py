@@ -45,6 +45,35 @@ def drawn(points: Sequence[dict[str, Any]]) -> str:
     return f'<div class="tm-curves">{"".join(cards)}</div>' if cards else ""
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Curves of one thing among several: each attempt, and their mean."""
+
+    title: str
+    attempts: Sequence[Sequence[Point]]
+    mean: Sequence[Point]
+
+
+def side_by_side(several: Sequence[Compared]) -> str:
+    """HTML of a drawing each, all on one scale, so that heights can be compared; empty without any."""
+    points = [point for one in several for line in (*one.attempts, one.mean) for point in line]
+    if not points:
+        return ""
+    frame = _Frame(min(step for step, _ in points), max(step for step, _ in points), min(value for _, value in points),
+                   max(value for _, value in points))
+    return f'<div class="tm-curves">{"".join(_compared_card(one, frame) for one in several)}</div>'
+
+
+def _compared_card(one: Compared, frame: "_Frame") -> str:
+    title, end = html.escape(one.title, quote=True), one.mean[-1][1]
+    thin = "".join(f'<path class="tm-raw" d="{frame.path(line)}"/>' for line in one.attempts if len(one.attempts) > 1)
+    return (
+        f'<figure class="tm-curve" data-title="{title}"><figcaption><span>{title}</span><b>{end:.3f}</b></figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{title}: {end:.3f} at the end">'
+        f'{thin}<path class="tm-smooth" d="{frame.path(one.mean)}"/></svg>'
+        f"<footer><span>{frame.low:.3f} – {frame.high:.3f}</span><span>step {frame.last:g}</span></footer></figure>")
+
+
 def smoothed(points: Sequence[Point], weight: float | None = None) -> list[Point]:
     """Running mean that forgets exponentially, without the pull towards zero at the start (as in Adam, Kingma & Ba 2015).
 

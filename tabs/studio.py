@@ -17,6 +17,10 @@ from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
 from rvc.settings import from_flat
 from rvc.train import new_run
+from rvc.train.lab.apply import applied, winner_of
+from rvc.train.lab.asked import Asked
+from rvc.train.lab.record import LabFolder
+from rvc.train.lab.trial import Candidate
 from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.voices import VoiceLibrary
@@ -107,19 +111,39 @@ class Studio:
         return self._launched(self.run(name))
 
     def _launched(self, run: TrainingRun) -> TrainingRun:
-        """A training wants the memory of the device that an earlier conversion keeps its networks in."""
-        if "converter" in vars(self):  # made already
-            self.converter.release()
+        self._make_room()
         jobs.launch(run)
         return run
 
+    def _make_room(self) -> None:
+        """A training wants the memory of the device that an earlier conversion keeps its networks in."""
+        if "converter" in vars(self):  # made already
+            self.converter.release()
+
     def stop(self, name: str) -> None:
-        """Ask politely; when that was done already, end it."""
+        _stop(self.run(name))
+
+    def start_lab(self, name: str, asked: Asked) -> None:
+        """Compare optimizers on the run ``name``, in place of the lab before."""
+        lab = LabFolder(self.run(name))
+        lab.begin(asked)
+        self._make_room()
+        jobs.launch_lab(lab.run)
+
+    def resume_lab(self, name: str) -> None:
+        lab = LabFolder(self.run(name))
+        lab.found()
+        self._make_room()
+        jobs.launch_lab(lab.run)
+
+    def stop_lab(self, name: str) -> None:
+        _stop(LabFolder(self.run(name)))
+
+    def use_winner(self, name: str) -> tuple[TrainingRun, Candidate]:
+        """What the lab of the run ``name`` found becomes its setting."""
         run = self.run(name)
-        if run.stop_file.exists():
-            jobs.stop(run.folder, wait_seconds=0, kill=True)
-        else:
-            jobs.stop(run.folder)
+        winner = winner_of(LabFolder(run).found())
+        return applied(run, self.home, winner), winner
 
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""
@@ -163,6 +187,14 @@ class Studio:
             asked = session in self._cancelled
             self._cancelled.discard(session)
             return asked
+
+
+def _stop(job: jobs.Job) -> None:
+    """Ask politely; when that was done already, end it."""
+    if job.stop_file.exists():
+        jobs.stop(job.folder, wait_seconds=0, kill=True)
+    else:
+        jobs.stop(job.folder)
 
 
 def _with_dataset(settings: TrainingSettings, dataset: Path) -> TrainingSettings:

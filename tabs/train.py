@@ -17,7 +17,7 @@ from rvc.train import disk
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
-from tabs import automatic, curves, epochs, make_pretrain, optimizers, report_card, uploads, widgets
+from tabs import automatic, curves, epochs, lab, make_pretrain, optimizers, report_card, uploads, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices, pretrain_misfit
 from tabs.form import Choices, Form
@@ -53,6 +53,7 @@ def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
     _wire_form(studio, tab, asked, live, page.last_run)
     _wire_live(studio, asked, live, page.last_run)
     epochs.wire(studio, tab, live)
+    lab.wire(studio, tab, live, live.lab, asked.all, asked.showing)
     make_pretrain.wire(studio, live.shown, live.pretrain)
     report_card.wire(studio, asked.report, asked.form, asked.recordings)
     opened = handler(lambda name: _opened(studio, asked, live, name))
@@ -173,6 +174,7 @@ class _Live:
         with gr.Accordion("Which epoch is the best?", open=False, elem_id="train-best-fold"):
             gr.HTML(widgets.note(WHY_NO_OVERTRAINING))
         self.epochs = epochs.Epochs()
+        self.lab = lab.Lab()
         self.pretrain = make_pretrain.MakePretrain()
         with gr.Accordion("Log", open=True, elem_id="train-log-fold"):
             self.log = widgets.log_box("train-log")
