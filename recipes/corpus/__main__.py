@@ -9,7 +9,7 @@ from recipes.corpus import clips, packages, recordings, synthesis
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="where downloads (about 230 MB), unpacked files and the corpus go")
+    parser.add_argument("folder", type=Path, help="where downloads (about 170 MB), unpacked files and the corpus go")
     parser.add_argument("--corpus", type=Path, help="where the corpus goes, if not into FOLDER/corpus")
     arguments = parser.parse_args()
     packages.fetch(arguments.folder)

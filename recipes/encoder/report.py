@@ -32,7 +32,7 @@ LANGUAGES = {"en": "English", "cs": "Czech", "it": "Italian"}
 PAUSES = {"pau", "#", "_", "h#", "sil", "ssil", "brth"}
 FEWEST = 6  # of a sound, by a speaker, to be asked about
 MOST = 24  # of a sound, by a speaker
-STRETCHES = {"0.5 s": 25, "sentence": None}  # frames
+STRETCHES = {"0.1 s": 5, "0.5 s": 25, "sentence": None}  # frames
 SPEED_SECONDS, SPEED_RUNS = 60, 5
 
 Extract = Callable[[np.ndarray], np.ndarray]  # (n,) samples -> (N, C)
@@ -136,8 +136,8 @@ def table(corpus: Path, weights: Path) -> Iterator[str]:
     """Markdown, line by line as it is worked out."""
     unheard = {speaker.name for speaker in synthesis.SPEAKERS if speaker.unheard}
     entries = [entry for entry in clips.read(corpus) if entry.speaker in unheard]
-    yield "| language | features | ABX within | ABX across | speaker, 0.5 s | speaker, sentence |"
-    yield "|---|---|---|---|---|---|"
+    yield f"| language | features | ABX within | ABX across | {' | '.join(f'speaker, {stretch}' for stretch in STRETCHES)} |"
+    yield "|---" * (4 + len(STRETCHES)) + "|"
     extracts = kinds(weights)
     for language, title in LANGUAGES.items():
         own = [entry for entry in entries if entry.language == language]
