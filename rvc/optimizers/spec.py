@@ -199,7 +199,8 @@ class OptimizerSpec:
     # -- hooks
     evaluation: Evaluation = "as trained"
     warmup_steps: int = 0  # of its own, on top of the run's
-    # How far its first fifty steps go, as a share of what its rate comes to: the run doctor must not take a slow start for a standstill.
+    # How far its first fifty steps go, as a share of AdamW's: the run doctor must not take a slow start for a standstill. A warm-up of
+    # its own, a rate still to be found, or steps as long as the gradient make it less than 1.
     first_steps: float = 1.0
     warmup_argument: str | None = None  # the library warms up itself; ``None``: rvc/optimizers/composite.py does
     total_steps_argument: tuple[str, float] | None = None  # wants the run's length, times this

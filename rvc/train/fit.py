@@ -3,7 +3,6 @@
 Of several processes that fit together each runs this; the one that leads writes files and tells what happens.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -101,10 +100,9 @@ class Fit:
 
     def _train(self, trainer: Trainer, clips: ClipList, listeners: list[Evaluation | Audition]) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
-        # One that finds its rate begins as good as still: no step of it is at a full rate by which its movement could be judged.
-        rate = math.inf if state.optimizer_g.spec.is_lr_free else state.optimizer_g.param_groups[0]["initial_lr"]
         doctor = RunDoctor(fine_tune=run.resolved.base_model != bases.SCRATCH, n_critics=len(state.discriminator.discriminators),
-                           learning_rate=rate, kl_weight=settings.kl_weight)
+                           learning_rate=state.optimizer_g.param_groups[0]["initial_lr"], kl_weight=settings.kl_weight,
+                           first_steps_g=state.optimizer_g.spec.first_steps, first_steps_d=state.optimizer_d.spec.first_steps)
         board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()
         saved_at = state.step
         try:

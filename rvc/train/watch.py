@@ -28,7 +28,7 @@ GRADIENT_LIMIT_G, GRADIENT_LIMIT_D = 1000.0, 100.0
 # Adam moves each weight by about the learning rate at first, later by a tenth of it. At 1e-4 that is 1e-3 to 7e-3 of the norm of a
 # module at full size (the tiny ones: 1e-4 to 3e-3), and in proportion at other rates.
 FROZEN = 3e-6  # 1e-8 moves no module by more than 7e-7, and 1e-7, the lowest that can be asked for, most of them by less than this
-FROZEN_SPEAKERS = 1e-7  # of the speaker table only the rows of the speakers in a batch learn: 1e-5 of its norm, and 5e-10 at 1e-8
+SPEAKERS_SHARE = 1 / 30  # of the speaker table only the rows of the speakers in a batch learn: 1e-5 of its norm, and 5e-10 at 1e-8
 FROZEN_STEPS, FROZEN_MEASURES = 50, 10  # over how many steps, and measured how often, before it is said
 FULL_RATE = 0.5  # steps below this share of the learning rate (warm-up, the end of a cosine) may move little
 EXPLODING_AT_ONCE = 0.5  # of the norm; a learning rate of 0.1 does it at the first step, and nothing learnt survives that
@@ -70,14 +70,16 @@ class RunDoctor:
     """Give it the metrics of every step that is logged, in their order.
 
     n_critics: sub-discriminators, whose losses the adversarial ones are sums of. learning_rate: what the schedule starts from or
-    warms up to; 0 takes every step for one at full rate. kl_weight: what ``loss/g/kl`` was multiplied by; 0 does not look at it.
+    warms up to; 0 takes every step for one at full rate. first_steps_g, first_steps_d: how far the first steps of the networks'
+    optimizers go, as a share of AdamW's. kl_weight: what ``loss/g/kl`` was multiplied by; 0 does not look at it.
     """
 
-    def __init__(self, *, fine_tune: bool, n_critics: int, learning_rate: float = 0.0, kl_weight: float = 1.0) -> None:
+    def __init__(self, *, fine_tune: bool, n_critics: int, learning_rate: float = 0.0, first_steps_g: float = 1.0,
+                 first_steps_d: float = 1.0, kl_weight: float = 1.0) -> None:
         assert n_critics > 0
         self._fine_tune, self._n_critics, self._kl_weight = fine_tune, n_critics, kl_weight
         self._recent: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_LONGEST))
-        self._beginning = _Beginning(learning_rate)
+        self._beginning = _Beginning(learning_rate, {"g": first_steps_g, "d": first_steps_d})
         self._news = _News()
 
     def examine(self, metrics: Metrics) -> list[Finding]:
@@ -184,8 +186,8 @@ class RunDoctor:
 class _Beginning:
     """Whether weights move at all: judged once, at the first steps of a fit that are at full learning rate."""
 
-    def __init__(self, learning_rate: float) -> None:
-        self._full_rate = FULL_RATE * learning_rate
+    def __init__(self, learning_rate: float, first_steps: Mapping[str, float]) -> None:
+        self._full_rate, self._first_steps = FULL_RATE * learning_rate, first_steps
         self._largest: dict[str, float] = {}
         self._from_step, self._measures, self._judged = 0, 0, False
 
@@ -199,12 +201,15 @@ class _Beginning:
         if self._measures < FROZEN_MEASURES or step - self._from_step < FROZEN_STEPS - 1:
             return
         self._judged = True
-        still = {module: change for module, change in self._largest.items() if change < _floor(module)}
+        still = {module: change for module, change in self._largest.items() if change < self._floor(module)}
         if still:
             yield Symptom("frozen",
                           f"Weights do not move: no step since step {self._from_step} has changed {_named(still)} by more than "
                           f"{max(still.values()):.1g} of their size; 0.001 is usual.",
                           "Raise the learning rate (1e-4 is usual), and look whether a gradient limit is close to 0.")
+
+    def _floor(self, module: str) -> float:
+        return FROZEN * self._first_steps[module[0]] * (SPEAKERS_SHARE if module == "g/emb_g" else 1.0)
 
 
 class _News:
@@ -238,10 +243,6 @@ def _loss_scale(values: Mapping[str, float]) -> Iterator[Symptom]:
         yield Symptom("loss_scale", f"The loss scale of fp16 has fallen to {scale:g}: gradients overflow at step after step, and those "
                                     "steps are lost.",
                       "Stop, and go on with precision bf16, or fp32 where the GPU has no bf16.")
-
-
-def _floor(module: str) -> float:
-    return FROZEN_SPEAKERS if module == "g/emb_g" else FROZEN
 
 
 def _named(modules: Mapping[str, float]) -> str:

@@ -69,6 +69,7 @@ SPECS = (
         source=pytorch_optimizer("ApolloDQN"), rates=matched(3e-4),
         # Its own warm-up, which would ignore the run's schedule, is off in favour of ours.
         arguments={"beta": 0.9, "rebound": "belief", "weight_decay": 0.0, "warmup_steps": 0, "eps": 1e-4}, warmup_steps=500,
+        first_steps=0.1,
         state=StateBytes(12.0, 12.0), learns=3.5, verdict=toy("experimental", 1.33), stars=4.0,
         sentence="Needs its warm-up of 500 steps. Not APOLLO (arXiv 2412.05270) of 2024, which is about memory."),
 )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rvc.optimizers.catalogue.builtin import BY_GRADIENT, LOST, ONE_MOMENT, TWO_MOMENTS
+from rvc.optimizers.catalogue.builtin import BY_GRADIENT, LOST, ONE_MOMENT, TWO_MOMENTS, UNEVEN
 from rvc.optimizers.spec import (
     OptimizerSpec,
     Paper,
@@ -25,13 +25,14 @@ D_ADAPTATION = Paper("Defazio and Mishchenko", "Learning-Rate-Free Learning by D
 AVERAGING: dict[str, Any] = {
     "category": "schedule-free", "source": schedulefree("AdamWScheduleFree"), "scheduled": False,
     "schedule_says": "constant after its own warm-up of 500 steps; averaging takes the place of a decay", "evaluation": "schedule-free",
-    "warmup_steps": 500, "warmup_argument": "warmup_steps", "rewrites_gradients": True}
+    "warmup_steps": 500, "warmup_argument": "warmup_steps", "first_steps": 0.1, "rewrites_gradients": True}
 # The estimate only grows. G's settles; D's target moves, and its estimate ran on in every try.
 ESTIMATING: dict[str, Any] = {
     "category": "LR-free", "rates": free_of_rate(), "scheduled": False,
     "schedule_says": "constant: a schedule would multiply, and by that hide, what it estimates", "discriminator": "AdamW",
     "discriminator_reason": "the estimate only grows, and the discriminator's target moves: its estimate never settled",
     "discriminator_arguments": {"growth_rate": 1.02}}
+FIRST_GUESS: dict[str, Any] = {"first_steps": 0.01}  # a rate of 1e-6, of which it knows that it is too low, where AdamW begins at 1e-4
 SLOW_GROWTH = knob("growth_rate", 1.02, 1.001, 10.0, "By how much the estimated rate may grow per step")
 
 SPECS = (
@@ -49,13 +50,14 @@ SPECS = (
         state=TWO_MOMENTS, same_as=(SameAs("ScheduleFreeAdamW", "at weight decay 0"),), learns=6, verdict=toy("works", 1.19), stars=3.5,
         sentence="Take ScheduleFreeAdamW; this is the same with a weight decay of 0.", advice=("no schedule",)),
     OptimizerSpec(
-        **{**AVERAGING, "source": schedulefree("SGDScheduleFree")}, name="ScheduleFreeSGD", title="Schedule-free SGD",
+        **{**AVERAGING, "source": schedulefree("SGDScheduleFree"), "first_steps": 0.1 * UNEVEN}, name="ScheduleFreeSGD",
+        title="Schedule-free SGD",
         description="SGD that averages its way to where a schedule would have led.",
         paper=ROAD, rates=matched(0.1), arguments={"weight_decay": 0.0}, knobs=(momentum(0.9),), clip_norm=BY_GRADIENT, stays_still=LOST,
         state=ONE_MOMENT, learns=16, verdict=toy("completeness", 1.32), stars=2.0,
         sentence="Its rate holds with the gradient clipped to a norm of 1; ten times as high it circles around where it should end."),
     OptimizerSpec(
-        **ESTIMATING, name="Prodigy", title="Prodigy",
+        **ESTIMATING, **FIRST_GUESS, name="Prodigy", title="Prodigy",
         description="Adam that estimates its rate from how far the weights have come.",
         paper=Paper("Mishchenko and Defazio", "Prodigy: An Expeditiously Adaptive Parameter-Free Learner", 2023, "2306.06101", "ICML 2024"),
         source=pytorch_optimizer("Prodigy"),
@@ -65,7 +67,7 @@ SPECS = (
         sentence="Leave the rate at 1 and turn d_coef. Twice AdamW's memory; for the generator, with AdamW for the discriminator.",
         advice=("no learning rate",)),
     OptimizerSpec(
-        **ESTIMATING, name="DAdaptAdam", title="D-Adaptation Adam",
+        **ESTIMATING, **FIRST_GUESS, name="DAdaptAdam", title="D-Adaptation Adam",
         description="Adam that estimates its rate from weighted sums of gradients.",
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptAdam"),
         arguments={"betas": (0.9, 0.999), "d0": 1e-6, "weight_decay": 0.0, "bias_correction": True, "eps": 1e-8}, knobs=(SLOW_GROWTH,),
@@ -85,7 +87,8 @@ SPECS = (
         description="SGD that estimates its rate.",
         # The library's first guess of 1e-6 is lost in the rounding of weights near 1, and takes some 600 steps to grow to where it settles.
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptSGD"), arguments={"d0": 1e-3, "weight_decay": 0.0},
-        knobs=(momentum(0.9), SLOW_GROWTH), clip_norm=BY_GRADIENT, stays_still=LOST, state=StateBytes(12.0, 12.0), learns=8,
+        knobs=(momentum(0.9), SLOW_GROWTH), clip_norm=BY_GRADIENT, first_steps=0.1 * UNEVEN, stays_still=LOST,
+        state=StateBytes(12.0, 12.0), learns=8,
         verdict=toy("completeness", 1.57, but="from a first guess of 1e-6"), stars=2.5,
         sentence="Follows the size of the gradient: clip it. It begins at a thousandth, for from the usual millionth it hardly moves."),
 )

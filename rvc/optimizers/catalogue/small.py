@@ -22,7 +22,7 @@ SPECS = (
         source=pytorch_optimizer("CAME"), rates=matched(2e-5),
         arguments={"betas": (0.9, 0.999, 0.9999), "weight_decay": 0.0, "eps1": 1e-30, "eps2": 1e-16},
         knobs=(knob("clip_threshold", 1.0, 0.1, 10.0, "Steps whose root mean square is above this are shortened to it"),),
-        warmup_steps=1000, state=StateBytes(6.6, 13.0), learns=7, verdict=toy("experimental", 1.25), stars=3.5,
+        warmup_steps=1000, first_steps=0.05, state=StateBytes(6.6, 13.0), learns=7, verdict=toy("experimental", 1.25), stars=3.5,
         sentence="Saves memory on wide matrices, but on the discriminator's kernels it needs more than AdamW. Warms up over 1000 steps."),
     OptimizerSpec(
         name="SM3", title="SM3", category="memory-efficient",
