@@ -1,7 +1,7 @@
 """A learning rate that is wrong by four orders of magnitude is told by the run doctor, whatever the optimizer; the default is not.
 
-The pair is a miniature. On gradients recorded from the tiny networks (22 optimizers, 50 steps) the part that moves least goes 13 to 175 times
-as far as what counts as moving at the default rate, and at a ten-thousandth of it the part that moves most goes at most 0.8 times as far.
+The pair is a miniature. On gradients recorded from the tiny networks (22 optimizers, 50 steps) the part that moves least goes 13 to 175
+times as far as what counts as moving at the default rate; at a ten-thousandth of it the part that moves most goes 0.8 times as far.
 """
 
 from collections.abc import Iterator
