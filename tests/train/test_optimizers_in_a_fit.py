@@ -5,13 +5,30 @@ import torch
 
 from rvc import checkpoint
 from rvc.events import Note
+from rvc.optimizers.registry import OPTIMIZERS, for_discriminator
 from rvc.train import new_run
+from rvc.train.clips import ClipList
 from rvc.train.fit import FitReport
 from rvc.train.run import TrainingRun
 from tests.train.test_fit import fit, losses, weights_hash
 
+pytestmark = pytest.mark.usefixtures("thin")
+
+every = pytest.mark.parametrize("name", OPTIMIZERS)
 # One of each way to be different: weights to show, a rate of its own, two optimizers in one, curvature, no decay, an average.
 DIFFERENT = ["ScheduleFreeAdamW", "Prodigy", "Muon", "Sophia", "A2Grad", "Shampoo"]
+
+
+@every
+def test_an_epoch_with_it_ends_in_a_voice_that_can_be_loaded(tiny_run, name):
+    """The shortest fit there is: one clip, one step, saved and exported."""
+    run = tiny_run(epochs=1, batch_size=1, optimizer=name)
+    ClipList(tuple(ClipList.read(run.filelist))[:1]).write(run.filelist)
+    assert fit(run)[-1] == FitReport(epoch=1, step=1, stopped=False)
+    voice = torch.load(run.voices()[-1], weights_only=True)["weight"]
+    assert all(bool(torch.isfinite(one).all()) for one in voice.values())
+    assert checkpoint.read(run.checkpoint("G", 1))["optimizer"]["name"] == name
+    assert checkpoint.read(run.checkpoint("D", 1))["optimizer"]["name"] == for_discriminator(name).name
 
 
 @pytest.mark.parametrize("name", DIFFERENT)
