@@ -1,9 +1,9 @@
 """What is done to the trained student at the end: its features are turned and stretched so that what tells sounds apart stands out.
 
 Within-class covariance normalisation (Hatch et al. 2006): directions in which frames of the same sound differ, by speaker, neighbours and
-chance, are shrunk, the more the more they differ. One matrix, folded into the head: the network stays as it is. Tried on unseen
-speakers: English, ABX across, 17.7 % without it and 13.9 % with it; Czech 12.5 % and 7.9 %; the speaker is named from half a second in
-92 % instead of 88 %.
+chance, are shrunk, the more the more they differ. One matrix, folded into the head: the network stays as it is. On a third of the
+report's sentences ABX across speakers fell from 17.7 to 13.9 % (English), 12.5 to 7.9 % (Czech), 17.2 to 13.3 % (Italian); in exchange the
+speaker was named from half a second of English in 92 % instead of 88 %.
 """
 
 import torch
