@@ -1,6 +1,6 @@
 """``python -m recipes.base.train CORPUS``: the base model, trained on the corpus of ``recipes.corpus`` by ``python -m rvc train``.
 
-Called again it goes on where it was.
+Called again it goes on where it was. When it is done, ``python -m recipes.base.export`` puts the pair into assets/starter.
 """
 
 import argparse
@@ -30,8 +30,8 @@ FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": "scratch",
 PLANS = {
     "cuda": Plan(minutes_each=30, flags={"batch-size": "16", "epochs": "600", "save-every-epochs": "25", "learning-rate": "3e-4",
                                          "generator-alone-steps": "10000", "ema-decay": "0.999"}),
-    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "16", "save-every-epochs": "1", "learning-rate": "8e-4",
-                                       "learning-rate-d": "2e-4", "generator-alone-steps": "2300", "slice-seconds": "2"}),
+    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "7", "save-every-epochs": "1", "learning-rate": "8e-4",
+                                       "learning-rate-d": "1.2e-3", "generator-alone-steps": "1700", "slice-seconds": "2"}),
 }
 
 

@@ -3,6 +3,8 @@
 Of several processes that fit together each runs this; the one that leads writes files and tells what happens.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -37,6 +39,18 @@ class FitReport:
     epoch: int
     step: int
     stopped: bool
+
+
+class TimeLimit:
+    """Whether a fit of so many minutes is over; 0 never is. ``reached``: it was so when it was asked last."""
+
+    def __init__(self, minutes: float) -> None:
+        self._ends = time.monotonic() + 60 * minutes if minutes else math.inf
+        self.reached = False
+
+    def __call__(self) -> bool:
+        self.reached = time.monotonic() >= self._ends
+        return self.reached
 
 
 @dataclass(frozen=True)
@@ -104,9 +118,9 @@ class Fit:
                            learning_rate=state.optimizer_g.param_groups[0]["initial_lr"], kl_weight=settings.kl_weight,
                            first_steps_g=state.optimizer_g.spec.first_steps, first_steps_d=state.optimizer_d.spec.first_steps)
         board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()
-        saved_at = state.step
+        begun, saved_at, over = state.step, state.step, TimeLimit(settings.minutes)
         try:
-            for event in trainer.run(board, self.stop):
+            for event in trainer.run(board, lambda: self.stop() or (state.step > begun and over())):
                 if not isinstance(event, EpochFinished):
                     yield event
                     if isinstance(event, Metrics):
@@ -120,8 +134,9 @@ class Fit:
                             for listener in listeners:
                                 yield from listener.at(state.voice, state.epoch, state.step)
                     saved_at = state.step
-            stopped = state.epoch < settings.epochs
-            if stopped and state.step > saved_at and self.ranks.leads:
+            early = state.epoch < settings.epochs
+            stopped = early and not self.ranks.any(over.reached)
+            if early and state.step > saved_at and self.ranks.leads:
                 with state.shown():
                     yield from checkpoints.save(run, state.snapshot())
             self.ranks.wait()

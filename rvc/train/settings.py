@@ -52,6 +52,9 @@ class FitSettings(Settings):
     """How the networks learn (stage *fit*)."""
 
     epochs: int = option(200, low=1, high=100_000, help="How many times the whole dataset is gone through.")
+    minutes: float = option(
+        0.0, low=0.0, high=100_000.0, step=0.5, label="Minutes at most", advanced=True,
+        help="End the fit after so much time, with a checkpoint and a voice, as if the last epoch were over. 0 is no limit.")
     batch_size: int = option(
         4, low=1, high=256, help="Clips per step, over all devices together. 4 suits under 30 minutes of speech, 8 suits more.")
     save_every_epochs: int = option(10, low=1, high=10_000, help="Save a checkpoint and a voice to listen to this often.")
