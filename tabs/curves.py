@@ -71,7 +71,7 @@ def _compared_card(one: Compared, frame: "_Frame") -> str:
         f'<figure class="tm-curve" data-title="{title}"><figcaption><span>{title}</span><b>{end:.3f}</b></figcaption>'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{title}: {end:.3f} at the end">'
         f'{thin}<path class="tm-smooth" d="{frame.path(one.mean)}"/></svg>'
-        f"<footer><span>{frame.low:.3f} – {frame.high:.3f}</span><span>step {frame.last:g}</span></footer></figure>")
+        f"<footer><span>{frame.low:.2f} – {frame.high:.2f}</span><span>step {frame.last:g}</span></footer></figure>")
 
 
 def smoothed(points: Sequence[Point], weight: float | None = None) -> list[Point]:

@@ -13,13 +13,14 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RunError, RvcError, SettingsError
 from rvc.events import JobState
+from rvc.optimizers.registry import OPTIMIZERS
 from rvc.train.lab.apply import has_already
 from rvc.train.lab.asked import MOST_SEEDS, SEEDS, STEPS, Asked, short_list
 from rvc.train.lab.ranking import Interval, Standing, Verdict, mean_curve
 from rvc.train.lab.record import LabFolder, Record
 from rvc.train.lab.trial import Trial
 from rvc.train.run import TrainingRun
-from tabs import curves, optimizers, widgets
+from tabs import curves, widgets
 from tabs.boundary import handler, sentence
 from tabs.curves import Compared
 from tabs.page import QUIET
@@ -36,10 +37,10 @@ _STATUS: dict[str, tuple[str, Tone]] = {
     "stopped": ("Stopped", "quiet"), "failed": ("Failed", "bad"), "died": ("Died", "bad")}
 _VERDICT_TONES: dict[str, Tone] = {"won": "good", "open": "quiet", "broken": "bad"}
 _HEADS = {
-    "Rank": "", "Optimizer": "", "Rate": "Initial learning rate of G.",
+    "#": "", "Optimizer": "With the initial learning rate of G.",
     "Mel distance": "Of the held-out clips at the end, with the 95 % interval of its mean. Lower is closer.",
-    "Behind": "How much farther than the first, seed by seed, with the 95 % interval: above zero throughout, it is no chance.",
-    "s a step": "Seconds that a training step took.", "Bytes a weight": "Memory of the optimizer. AdamW takes 8."}
+    "Behind the first": "Seed by seed, with the 95 % interval: above zero throughout, it is no chance.",
+    "s / step": "Seconds that a training step took.", "B / weight": "Bytes of memory that the optimizer takes. AdamW takes 8."}
 
 
 class Shown(Protocol):
@@ -55,7 +56,7 @@ class Lab:
     def __init__(self) -> None:
         with gr.Accordion("Optimizer lab", open=False, elem_id="lab-fold") as self.fold:
             gr.HTML(widgets.note(ABOUT))
-            self.names = gr.Dropdown(list(optimizers.choices()), value=list(short_list()), multiselect=True, label="Compare",
+            self.names = gr.Dropdown(list(OPTIMIZERS), value=list(short_list()), multiselect=True, label="Compare",
                                      info="Two or more. The more, the fewer steps for each.", elem_id="lab-optimizers")
             with gr.Row():
                 self.steps = gr.Number(STEPS, precision=0, minimum=1, label="Steps", info="Of all trials together: what it costs.",
@@ -226,8 +227,8 @@ def card_html(record: Record, state: JobState, *, stop_asked: bool = False) -> s
     title, tone = ("Stopping", "going") if stop_asked and state.active else _STATUS[state.status]
     going = widgets.bar(state.fraction if state.total else None) if state.active else ""
     return (f'<section class="tm-run tm-lab" data-status="{state.status}"><header><span class="tm-pill" data-tone="{tone}">{title}</span>'
-            f"<h3>{html.escape(_headline(record, state))}</h3></header>{going}{_words(record, state)}"
-            f"{widgets.facts(_facts(record, state))}{curves.side_by_side(_curves(record))}{_table(record)}"
+            f"<h3>{html.escape(_headline(record, state))}</h3><span>{html.escape(record.device)}</span></header>{going}"
+            f"{_words(record, state)}{widgets.facts(_facts(record, state))}{curves.side_by_side(_curves(record))}{_table(record)}"
             f"{widgets.notes('What broke', record.failures, 'warn')}</section>")
 
 
@@ -254,13 +255,12 @@ def _words(record: Record, state: JobState) -> str:
 def _facts(record: Record, state: JobState) -> dict[str, str]:
     if not record.weights:
         return {}
-    found = {"Steps": f"{max(record.steps_done, state.done if state.active else 0)} / {record.steps_planned}"}
-    if state.active:
-        found["Round"] = f"{min(len(record.asked.rounds), _round(record) + 1)} of {len(record.asked.rounds)}"
-        found["Time left"] = "…" if record.seconds_left is None else widgets.duration(record.seconds_left)
-    else:
-        found["Took"] = widgets.duration(record.seconds)
-    return found | {"Began at": f"{record.before:.3f}", "On": record.device}
+    began = {"Began at": f"{record.before:.3f}"}
+    if not state.active:
+        return {"Steps": str(record.steps_done), "Took": widgets.duration(record.seconds)} | began
+    left = "…" if record.seconds_left is None else widgets.duration(record.seconds_left)
+    return {"Round": f"{_round(record) + 1} / {len(record.asked.rounds)}", "Time left": left,
+            "Steps": f"{max(record.steps_done, state.done)} / {record.steps_planned}"} | began
 
 
 def _round(record: Record) -> int:
@@ -291,16 +291,18 @@ def _line(curve: Iterable[Any]) -> list[tuple[float, float]]:
 def _table(record: Record) -> str:
     """Everyone, in the order of merit as far as it is known."""
     rows = [_row(str(rank), one.trials[0], record, one) for rank, one in enumerate(record.standings, start=1)]
-    rows += [_row(f"round {place + 1}", one, record) for place, one in record.others()]
+    where = "out in round" if record.complete else "round"
+    rows += [_row("–", one, record, out=f"{where} {place + 1}") for place, one in record.others()]
     heads = "".join(f'<th title="{html.escape(meaning, quote=True)}">{name}</th>' for name, meaning in _HEADS.items())
     table = f'<table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="tm-epochs"><div>{table}</div></div>' if rows else ""
 
 
-def _row(rank: str, one: Trial, record: Record, standing: Standing | None = None) -> str:
+def _row(rank: str, one: Trial, record: Record, standing: Standing | None = None, *, out: str = "") -> str:
+    """out: in which round it was left behind."""
     distance = standing.interval if standing else None if one.failure else Interval(one.held_out, float("inf"))
-    cost = ["–", "–"] if one.failure else [f"{one.seconds_per_step:.3g}", f"{one.state_bytes / record.weights:.1f}"]
-    behind = standing.behind if standing else None
-    cells = [rank, one.candidate.optimizer, f"{one.candidate.learning_rate:g}", str(distance or "broke"), str(behind or "–"), *cost]
+    cost = ["–", "–"] if one.failure else [f"{one.seconds_per_step:.2g}", f"{one.state_bytes / record.weights:.1f}"]
+    behind = str(standing.behind or "–") if standing else out
+    cells = [rank, f"{one.candidate.optimizer} {one.candidate.learning_rate:g}", str(distance or "broke"), behind, *cost]
     shown = "".join(f'<td data-name="{name}">{html.escape(cell)}</td>' for name, cell in zip(_HEADS, cells, strict=True))
     return f'<tr data-optimizer="{html.escape(one.candidate.optimizer, quote=True)}">{shown}</tr>'

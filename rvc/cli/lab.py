@@ -12,7 +12,7 @@ from rvc.errors import SettingsError
 from rvc.events import JobState
 from rvc.paths import Home
 from rvc.train.lab.apply import applied, winner_of
-from rvc.train.lab.asked import SEEDS, STEPS, Asked
+from rvc.train.lab.asked import Asked
 from rvc.train.lab.ranking import Interval, Standing
 from rvc.train.lab.record import LabFolder, Record
 from rvc.train.lab.trial import Trial
@@ -26,9 +26,12 @@ def register(app: App) -> None:
     app.command(lab)
 
 
-def lab(run: str, /, *, optimizers: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None, steps: int | None = None,
-        seeds: int | None = None, resume: bool = False, show: bool = False, apply: bool = False, detach: bool = False,
-        json: bool = False) -> int:
+_Names = Annotated[list[str] | None, Parameter(consume_multiple=True)]
+_Numbers = Annotated[list[float] | None, Parameter(consume_multiple=True)]
+
+
+def lab(run: str, /, *, optimizers: _Names = None, steps: int | None = None, seeds: int | None = None, factors: _Numbers = None,
+        resume: bool = False, show: bool = False, apply: bool = False, detach: bool = False, json: bool = False) -> int:
     """Compare optimizers on the recordings of a run, from the weights it would go on from. The run itself is not changed.
 
     Parameters
@@ -41,6 +44,8 @@ def lab(run: str, /, *, optimizers: Annotated[list[str] | None, Parameter(consum
         Training steps of all trials together, 2000 by default: what the lab costs.
     seeds
         Trials of each of the last candidates, 3 by default.
+    factors
+        Multiples of each learning rate to try first, 0.3 1 3 by default; 1 alone tries none.
     resume
         Go on with the lab that was stopped.
     show
@@ -55,13 +60,14 @@ def lab(run: str, /, *, optimizers: Annotated[list[str] | None, Parameter(consum
     home = Home.here()
     found = TrainingRun.named(home, run)
     place = LabFolder(found)
-    asks = any(value is not None for value in (optimizers, steps, seeds))
-    if asks and (resume or show):
-        raise SettingsError("A lab goes on as it was begun: --resume and --show go without --optimizers, --steps and --seeds.")
+    choices = {"optimizers": optimizers, "steps": steps, "seeds": seeds, "factors": factors}
+    asked = {name: value for name, value in choices.items() if value is not None}
+    if asked and (resume or show):
+        raise SettingsError("A lab goes on as it was begun: --resume and --show go without --optimizers, --steps, --seeds, --factors.")
     status = 0
-    if not show and (asks or resume or not apply):
+    if not show and (asked or resume or not apply):
         if not resume:
-            place.begin(Asked.of(tuple(optimizers or ()), STEPS if steps is None else steps, SEEDS if seeds is None else seeds))
+            place.begin(Asked.of(**asked))
         status = _work_on(place, detach=detach)
     record, state = place.found(), jobs.state(place.folder)
     if apply and not detach and not status:

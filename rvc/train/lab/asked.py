@@ -1,5 +1,7 @@
 """What a lab is asked for. No torch here."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rvc.errors import SettingsError
@@ -11,7 +13,7 @@ from rvc.train.lab.ranking import STUDENT
 
 STEPS, SEEDS = 2000, 3
 FACTORS = (0.3, 1.0, 3.0)  # of the rate: finer differences drown in those between seeds
-MOST_SEEDS = max(STUDENT)
+MOST_SEEDS, MOST_FACTORS = max(STUDENT), 10
 
 
 def short_list() -> tuple[str, ...]:
@@ -29,21 +31,27 @@ class Asked:
     factors: tuple[float, ...] = FACTORS
 
     @classmethod
-    def of(cls, optimizers: tuple[str, ...] = (), steps: int = STEPS, seeds: int = SEEDS) -> "Asked":
+    def of(cls, optimizers: Sequence[str] = (), steps: int = STEPS, seeds: int = SEEDS, factors: Sequence[float] = FACTORS) -> "Asked":
         """Names in whatever case, each once; none is the short list. ``SettingsError`` or ``MissingAssetError`` for what cannot be done."""
         names = tuple(dict.fromkeys(named(one).name for one in optimizers)) or short_list()
         for name in names:
             check(named(name), named(name).rates.generator, {})
-        if len(names) < 2:
-            raise SettingsError(f"{names[0]} alone cannot be compared with anything.", fix="Name two optimizers at least.")
-        if not 1 <= seeds <= MOST_SEEDS:
-            raise SettingsError(f"A lab takes 1 to {MOST_SEEDS} seeds; {seeds} is not.")
-        asked = cls(names, steps, seeds)
+        asked = cls(names, steps, seeds, tuple(sorted(set(factors))))
+        asked._refuse_impossible()
         if not asked.rounds:
-            least = halving.fewest(len(names), len(FACTORS), seeds)
+            least = halving.fewest(len(names), len(asked.factors), seeds)
             raise SettingsError(f"{steps} steps are too few to compare {len(names)} optimizers with {seeds} "
                                 f"{'seed' if seeds == 1 else 'seeds'}: it takes {least} at least.", fix="Give more steps, or fewer names.")
         return asked
+
+    def _refuse_impossible(self) -> None:
+        if len(self.optimizers) < 2:
+            raise SettingsError(f"{self.optimizers[0]} alone cannot be compared with anything.", fix="Name two optimizers at least.")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise SettingsError(f"A lab takes 1 to {MOST_SEEDS} seeds; {self.seeds} is not.")
+        if not 1 <= len(self.factors) <= MOST_FACTORS or not all(0 < one < math.inf for one in self.factors):
+            raise SettingsError(f"A lab tries 1 to {MOST_FACTORS} multiples of the learning rate, each above 0; these are not: "
+                                f"{', '.join(map(str, self.factors))}.")
 
     @property
     def rounds(self) -> tuple[Round, ...]:

@@ -76,3 +76,10 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(names, steps, seeds, s
     with pytest.raises(SettingsError) as refused:
         Asked.of(names, steps, seeds)
     assert str(refused.value).startswith(sentence)
+
+
+def test_multiples_of_the_rate_that_are_none_are_refused_and_one_alone_needs_no_range_test():
+    for wrong in ([0.0], [-1.0, 1.0], [float("inf")], [float("nan")], list(range(1, 12))):
+        with pytest.raises(SettingsError, match="multiples of the learning rate"):
+            Asked.of(("Lion", "AdamW"), 2000, 3, wrong)
+    assert [one.kind for one in Asked.of(("Lion", "AdamW"), 100, 3, [1.0, 1.0]).rounds] == ["final"]

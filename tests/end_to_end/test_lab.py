@@ -1,0 +1,70 @@
+"""The optimizer lab in a worker of its own: stopped, gone on with, and its winner taken, all by the command line."""
+
+import json
+
+import pytest
+
+from rvc import jobs
+from rvc.train.lab.record import LabFolder
+from rvc.train.run import TrainingRun
+from rvc.train.stages import Plan
+from tests.end_to_end.conftest import wait_for
+from tests.train.conftest import make_run
+from tests.train.lab.trials import trial
+from tests.train.listening import hold_out
+
+SMALLEST = ("--optimizers", "adamw", "LION", "--steps", "24", "--seeds", "2", "--factors", "1")  # four trials of six steps
+
+
+@pytest.fixture(scope="module")
+def run(shell) -> TrainingRun:
+    """Its features are there, and say so."""
+    made = make_run(shell.home, "lab rat")
+    hold_out(made, 2)
+    plan = Plan.of(made)
+    made.record("preprocess", plan.preprocess, {"held_out": {}})
+    made.record("extract", plan.extract, {})
+    return made
+
+
+def test_a_lab_is_stopped_gone_on_with_and_holds_the_run_meanwhile(shell, run):
+    lab = LabFolder(run)
+    started = shell("lab", run.name, *SMALLEST, "--detach", "--json")
+    assert (started.returncode, json.loads(started.stdout)["status"]) == (0, "starting")
+    wait_for(lambda: lab.record().rounds, what="a trial")
+    busy = shell("train", run.name)
+    assert (busy.returncode, busy.stderr) == (
+        1, "The optimizer lab is at work on 'lab rat'. Stop it first, or wait until it has ended.\n")
+    assert shell("stop", run.name).returncode == 0
+    found = len(lab.record().rounds[0])
+    assert (jobs.state(lab.folder).status, 1 <= found < 4) == ("stopped", True)
+    document = shell.json("lab", run.name, "--resume")
+    assert (document["status"], document["steps"], len(document["standings"])) == ("finished", 24, 2)
+    assert document["verdict"]["sentence"] == document["message"]
+    assert not run.events.path.exists()
+    assert run.checkpoint_steps() == []
+
+
+def test_what_a_person_may_ask_wrongly_is_answered_in_a_sentence(shell, run):
+    for arguments, code, sentence in (
+        (("nobody",), 1, "There is no run 'nobody'."),
+        ((run.name, "--optimizers", "Lyon", "AdamW"), 2, "There is no optimizer 'Lyon'. Did you mean Lion"),
+        ((run.name, "--resume", "--steps", "9"), 2, "A lab goes on as it was begun"),
+    ):
+        done = shell("lab", *arguments)
+        assert (done.returncode, done.stderr[: len(sentence)], done.stdout) == (code, sentence, "")
+
+
+def test_the_winner_is_taken_and_no_winner_is_not(shell, run):
+    lab = LabFolder(run)
+    begun = lab.found()
+    finals = {"Lion": (1.0, 1.01), "AdamW": (1.5, 1.52)}
+    won = tuple(trial(name, value, seed=seed) for name, values in finals.items() for seed, value in enumerate(values, start=1))
+    lab.write(type(begun)(begun.asked, "mark", 2.0, "CPU", 100, 1.0, (won,)))
+    told = shell("lab", run.name, "--apply")
+    assert told.returncode == 0, told.stderr
+    assert "Lion wins" in told.stdout
+    assert TrainingRun.open(run.folder).settings.fit.optimizer == "Lion"
+    lab.write(type(begun)(begun.asked, "mark", 2.0, "CPU", 100, 1.0, (won[:2],)))
+    refused = shell("lab", run.name, "--apply")
+    assert (refused.returncode, refused.stderr) == (1, "The lab is not finished, so nobody has won yet. Resume it.\n")
