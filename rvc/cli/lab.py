@@ -70,12 +70,14 @@ def lab(run: str, /, *, optimizers: _Names = None, steps: int | None = None, see
             place.begin(Asked.of(**asked))
         status = _work_on(place, detach=detach)
     record, state = place.found(), jobs.state(place.folder)
-    if apply and not detach and not status:
-        applied(found, home, winner_of(record))
     if json:
         print_json(document(found, record, state))
     else:
         _tell(record, state)
+    if apply and not detach and not status:
+        winner = winner_of(record)
+        applied(found, home, winner)
+        print(f"{found.name} trains with {winner.optimizer} from now on, at a rate of {winner.learning_rate:g}.", file=sys.stderr)
     return status
 
 

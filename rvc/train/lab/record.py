@@ -61,7 +61,6 @@ class LabFolder:
         ``TrainingError`` when nothing can be compared on it: then the one before stays."""
         self.run.refuse_if_busy()
         refuse_unready(self.run)
-        self.events.path.unlink(missing_ok=True)
         self.write(Record(asked))
 
     def write(self, record: "Record") -> None:
