@@ -47,14 +47,14 @@ class Packages:
                 "ESPEAK_DATA_PATH": str(libraries)}
 
 
-def fetch(folder: Path) -> None:
+def fetch(folder: Path, wheels_wanted: tuple[str, ...] = WHEELS) -> None:
     """Download what is not in ``folder`` yet."""
     debs, wheels = folder / "debs", folder / "wheels"
     debs.mkdir(parents=True, exist_ok=True)
     missing = [name for name in (*RECORDINGS, *SYNTHESISERS, *TEXTS) if not any(debs.glob(f"{name}_*.deb"))]
     if missing:
         subprocess.run(["apt-get", "download", "-qq", *missing], cwd=debs, check=True)
-    for wheel in WHEELS:
+    for wheel in wheels_wanted:
         subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", wheels, wheel], check=True)
 
 

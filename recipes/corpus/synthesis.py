@@ -93,13 +93,24 @@ def espeak(name: str) -> Voice:
 
 
 def hibari(packages: Packages, texts: list[str]) -> Iterator[Spoken]:
+    model = _hibari(packages)
+    for text in texts:
+        yield model(text, seed=0), model.sample_rate, ()
+
+
+def hibari_phonemes(packages: Packages, texts: list[str]) -> Iterator[str]:
+    """In the alphabet that it shares with Kokoro."""
+    model = _hibari(packages)
+    for text in texts:
+        yield "".join(model.phonemize(text))
+
+
+def _hibari(packages: Packages):
     if str(packages.python) not in sys.path:
         sys.path.append(str(packages.python))
     from hibari import Hibari
 
-    model = Hibari()
-    for text in texts:
-        yield model(text, seed=0), model.sample_rate, ()
+    return Hibari()
 
 
 def _ends_to_phones(ends: list[tuple[str, str]]) -> tuple[Phone, ...]:

@@ -15,6 +15,7 @@ FRAMES_PER_SECOND = 100
 CONTENT_CHANNELS = {"v1": 256, "v2": 768}
 ATTENTION_WINDOW = 10  # frames to either side that have a relative position of their own; fixed by the format
 STANDARD_SPEAKERS = 109  # rows of the speaker table in every public base model
+BLOCK_KERNELS, DILATIONS = (3, 7, 11), (1, 3, 5)  # of the vocoder's residual blocks; no public network has other dilations
 _EXPORTED_SEGMENT_FRAMES = 32  # exported files carry this constant, whatever was trained
 _LIST_LENGTH = 18
 _LARGEST = 1 << 16  # no width, kernel or count in a voice comes near; a damaged file must not ask for all memory
@@ -41,8 +42,8 @@ class ModelConfig:
     kernel_size: int = 3
     p_dropout: float = 0.0
     resblock: str = "1"
-    resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
-    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
+    resblock_kernel_sizes: tuple[int, ...] = BLOCK_KERNELS
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...] = (DILATIONS,) * len(BLOCK_KERNELS)
     upsample_rates: tuple[int, ...]
     upsample_initial_channel: int = 512
     upsample_kernel_sizes: tuple[int, ...]
@@ -160,7 +161,7 @@ _SIZES: dict[str, dict[str, Any]] = {
     "standard": {},
     # A fifth of the weights. A step takes a CPU less than a second where the standard network takes a minute.
     "small": {"inter_channels": 96, "hidden_channels": 96, "filter_channels": 384, "n_layers": 4, "upsample_initial_channel": 256,
-              "gin_channels": 64, "resblock_kernel_sizes": (3,), "resblock_dilation_sizes": ((1, 3, 5),), "discriminator_width": 1 / 8},
+              "gin_channels": 64, "resblock_kernel_sizes": (3,), "resblock_dilation_sizes": (DILATIONS,), "discriminator_width": 1 / 8},
     # Trains in seconds. Rates, kernels and spectrogram stay, so the programs that build from the list read its voices too.
     "tiny": {"inter_channels": 32, "hidden_channels": 32, "filter_channels": 64, "n_layers": 2, "upsample_initial_channel": 64,
              "gin_channels": 16, "discriminator_width": 1 / 16},

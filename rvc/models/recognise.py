@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from rvc.errors import FormatError
-from rvc.models.config import ATTENTION_WINDOW, CONTENT_CHANNELS, STANDARD, ModelConfig, Standard
+from rvc.models.config import ATTENTION_WINDOW, BLOCK_KERNELS, CONTENT_CHANNELS, DILATIONS, STANDARD, ModelConfig, Standard
 from rvc.models.vocoders import HIFI_GAN, REFINEGAN, VOCODERS, Vocoder
 
 Shape = tuple[int, ...]
@@ -30,6 +30,7 @@ def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None =
     if version is None:
         raise FormatError(f"The content encoder reads {content[1]} channels; v1 networks read 256 and v2 networks 768.")
     rate, standard = _standard(shapes, vocoder, version, sample_rate)
+    blocks = _block_kernels(shapes, vocoder, generator[0] * vocoder.entrance_share // 2)
     config = ModelConfig(
         version=version,
         pitch_guidance="enc_p.emb_pitch.weight" in shapes,
@@ -46,6 +47,8 @@ def config_from_shapes(shapes: Mapping[str, Shape], *, sample_rate: int | None =
         n_heads=max(1, content[0] // max(1, attention[2])),
         n_layers=sum(name.startswith("enc_p.encoder.attn_layers.") and name.endswith(".emb_rel_k") for name in shapes),
         kernel_size=feed_forward[2],
+        resblock_kernel_sizes=blocks,
+        resblock_dilation_sizes=(DILATIONS,) * len(blocks),
         upsample_rates=standard.rates,
         upsample_initial_channel=generator[0] * vocoder.entrance_share,
         upsample_kernel_sizes=standard.kernels,
@@ -123,6 +126,14 @@ def _standard(shapes: Mapping[str, Shape], vocoder: Vocoder, version: str, sampl
     wanted = f"for {sample_rate} Hz" if sample_rate else "this program knows"
     said = f" (upsampling kernels {kernels})" if vocoder.upsampler else f" with the vocoder {vocoder.name}"
     raise FormatError(f"These weights belong to no {version} network {wanted}{said}.")
+
+
+def _block_kernels(shapes: Mapping[str, Shape], vocoder: Vocoder, width: int) -> tuple[int, ...]:
+    """Of the residual blocks of the first stage: HiFi-GAN numbers those of all stages in a row, but no later one is ``width`` wide."""
+    kernels: list[int] = []
+    while (shape := shapes.get(f"dec.{vocoder.block.format(len(kernels))}", ()))[:1] == (width,):
+        kernels.append(shape[-1])
+    return tuple(kernels) or BLOCK_KERNELS  # of which refuse_misfit then names the first
 
 
 def _fits(standard: Standard, shapes: Mapping[str, Shape]) -> bool:

@@ -21,8 +21,10 @@ def test_every_standard_generator_is_recognised_without_being_told_its_rate(vers
     assert config_from_shapes(shapes) == config_for(version, rate * 1000, f0)
 
 
-def test_a_tiny_generator_with_few_speakers_is_recognised():
-    config = config_for("v1", 48000, size="tiny", n_speakers=3)
+@pytest.mark.parametrize(("version", "rate", "size", "vocoder"), [
+    ("v1", 48000, "tiny", "HiFi-GAN"), ("v2", 24000, "small", "HiFi-GAN"), ("v2", 40000, "small", "MRF HiFi-GAN")])
+def test_a_smaller_generator_with_few_speakers_is_recognised(version, rate, size, vocoder):
+    config = config_for(version, rate, size=size, n_speakers=3, vocoder=vocoder)
     with torch.device("meta"):
         state = old_names(Synthesizer(config).state_dict())
     assert config_from_shapes({name: tuple(one.shape) for name, one in state.items()}) == config
