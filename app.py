@@ -121,7 +121,7 @@ def serve(flags: Flags, studio: Studio) -> None:
     app, url, share_url = demo.launch(
         server_name=flags.host, server_port=port, share=flags.share, root_path=flags.root_path, auth=list(flags.logins) or None,
         inbrowser=flags.open_browser, theme=theme.theme(), css_paths=list(theme.CSS), head=theme.head(), favicon_path=theme.FAVICON,
-        allowed_paths=[str(studio.home.outputs), str(SAMPLES)], max_file_size=LARGEST_UPLOAD,
+        allowed_paths=[str(studio.home.outputs), str(SAMPLES), str(studio.home.starter)], max_file_size=LARGEST_UPLOAD,
         show_error=True, footer_links=["api", "settings"], run_history=False, pwa=False, ssr_mode=False, mcp_server=False,
         enable_monitoring=False, quiet=True, prevent_thread_lock=True,
         app_kwargs={"routes": studio.tensorboard.routes, "openapi_url": None})

@@ -15,6 +15,7 @@ from typing import Literal
 import psutil
 
 from rvc import gpus
+from rvc.download import starter
 from rvc.download.catalog import Catalog, state
 from rvc.embedders import registry as embedders
 from rvc.f0 import registry as f0
@@ -41,7 +42,7 @@ class Finding:
 def examine(home: Home) -> list[Finding]:
     """Look at everything once. Takes a few seconds: torch is imported and each device computes something."""
     return [*_python(), *_gpus(), *_torch(), *_storage(home), *_codecs(), *_choices("Embedder", embedders, embedders.EMBEDDERS, home),
-            *_choices("Pitch detector", f0, f0.METHODS, home), *_catalogue(home)]
+            *_choices("Pitch detector", f0, f0.METHODS, home), *_starter(home), *_catalogue(home)]
 
 
 def _python() -> Iterator[Finding]:
@@ -113,6 +114,13 @@ def _choices(kind: str, registry: ModuleType, names: Iterable[str], home: Home) 
         lacking = registry.missing(name, home)
         detail = lacking or ("ready, taken by auto" if name == chosen else "ready")
         yield Finding(f"{kind} {name}", "missing" if lacking else "ok", detail, registry.fix(name) if lacking else None)
+
+
+def _starter(home: Home) -> Iterator[Finding]:
+    if fault := starter.fault(home):
+        yield Finding(f"Pretrain {starter.NAME}", "broken", fault.message, fault.fix)
+    elif starter.present(home):
+        yield Finding(f"Pretrain {starter.NAME}", "ok", "comes with Timbre, for first steps")
 
 
 def _catalogue(home: Home) -> Iterator[Finding]:

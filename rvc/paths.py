@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rvc.errors import SettingsError, StorageError
@@ -27,9 +27,13 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds a person's runs and weights: the checkout itself, or ``TIMBRE_HOME`` when that is set."""
+    """The folder that holds a person's runs and weights: the checkout itself, or ``TIMBRE_HOME`` when that is set.
+
+    ``starter`` holds the pretrain and the voices that come with the studio; ``TIMBRE_STARTER`` names another folder, which may be empty.
+    """
 
     root: Path
+    starter: Path = field(default_factory=lambda: Path(os.environ.get("TIMBRE_STARTER") or ASSETS / "starter").expanduser().resolve())
 
     @classmethod
     def here(cls) -> "Home":
@@ -63,6 +67,16 @@ class Home:
     def outputs(self) -> Path:
         """Converted files of the studio, and the page's own temporary files."""
         return self.root / "outputs"
+
+    def restoring(self, path: Path) -> str | None:
+        """How to bring ``path`` back, if it came with the studio."""
+        return restored_by(path) if path.is_relative_to(self.starter) else None
+
+
+def restored_by(path: Path) -> str:
+    """How to bring back a file that came with the studio."""
+    shown = path.relative_to(PROJECT).as_posix() if path.is_relative_to(PROJECT) else path
+    return f"Restore it: git checkout -- {shown}, or unpack the studio's archive again."
 
 
 def checked_name(name: str, *, what: str = "run") -> str:

@@ -10,7 +10,6 @@ import gradio as gr
 
 from rvc import jobs
 from rvc.settings import flat
-from rvc.train.settings import TrainingSettings
 from rvc.voices import VoiceLibrary
 from tabs.boundary import handler
 from tabs.studio import Studio
@@ -25,9 +24,9 @@ def build(studio: Studio) -> None:
         Args:
             name: the run's name
             dataset: a folder of recordings on the studio's computer
-            settings: any of the settings that `status` lists, by name; the others keep their defaults
+            settings: any of the settings that `status` lists, by name; the others are as in the form of a new run
         """
-        run = studio.train(name, [], {**flat(TrainingSettings()), **settings, "dataset": dataset})
+        run = studio.train(name, [], flat(studio.new_settings({**settings, "dataset": dataset})))
         return _status(studio, run.name)
 
     def status(name: str) -> dict:

@@ -1,5 +1,6 @@
 """What *auto* came to, in sentences with the reason."""
 
+from rvc.download import starter
 from rvc.download.pairs import OFFICIAL_EMBEDDER
 from rvc.train.bases import SCRATCH
 from rvc.train.chosen import remarks
@@ -24,7 +25,9 @@ def sentences(settings: TrainingSettings, resolved: Resolved) -> list[str]:
 
 
 def _why_embedder(resolved: Resolved) -> str:
-    return f" {OFFICIAL_EMBEDDER}, which gives better voices, is not downloaded." if resolved.embedder == "builtin" else ""
+    if resolved.embedder != "builtin":
+        return ""
+    return f" {OFFICIAL_EMBEDDER}, which gives better voices, is not downloaded. The built-in one is for first steps."
 
 
 def _why_detector(resolved: Resolved) -> str:
@@ -32,10 +35,13 @@ def _why_detector(resolved: Resolved) -> str:
 
 
 def _pretrain(settings: TrainingSettings, resolved: Resolved) -> str:
+    if resolved.base_model == starter.NAME:
+        return (f"Pretrain: {starter.NAME}, which comes with Timbre and is for first steps and for machines without a model hub. "
+                f"{OFFICIAL_EMBEDDER} with an official pretrain gives better voices, where they can be downloaded.")
     if resolved.base_model != SCRATCH:
         return f"Pretrain: {resolved.base_model}."
     if settings.model.model_size != "standard":
-        why = "pretrains are of the standard size"
+        why = "the official pretrains are of the standard size"
     elif settings.model.vocoder != "HiFi-GAN":
         why = f"there is no official one for {settings.model.vocoder}"
     elif resolved.embedder != OFFICIAL_EMBEDDER:

@@ -37,7 +37,8 @@ def _base(base: bases.Base) -> tuple[str, str]:
         name, step = base.name.removeprefix(bases.RUN).rsplit("@", 1)
         return f"{name} · this run's newest checkpoint (now step {step})", f"{bases.RUN}{name}"
     network = base.network
-    return " · ".join(part for part in (base.name, rate(network.sample_rate), network.version, base.kind) if part), base.name
+    kind = "comes with Timbre" if base.kind == "starter" else base.kind
+    return " · ".join(part for part in (base.name, rate(network.sample_rate), network.version, kind) if part), base.name
 
 
 def gpu_choices() -> Choices:

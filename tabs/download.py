@@ -19,7 +19,9 @@ POLL_SECONDS = 0.7
 BEST_DETECTOR = "rmvpe"
 KINDS = (
     ("base", "Pretrains", "What a training starts from, for one sample rate. A voice made from one needs far fewer recordings."),
-    ("embedder", "Embedders", "What turns speech into content, the same for every speaker. A voice needs the one it was trained with."),
+    ("embedder", "Embedders", "What turns speech into content, the same for every speaker. A voice needs the one it was trained with. "
+     "The built-in one, which comes with Timbre, is for first steps and for machines without a model hub: contentvec with an official "
+     "pretrain is the better choice where they can be had."),
     ("detector", "Pitch detectors", "What hears the melody. Without a download there are fcpe, crepe and swift."),
 )
 _STATES: dict[str, tuple[str, widgets.Tone]] = {

@@ -60,9 +60,13 @@ class Form:
         values = flat(settings)
         return [gr.update(value=values[name]) for name in self.components]
 
-    def emptied(self) -> list[Any]:
-        """Updates that empty the fields that begin empty, and leave the others alone: Gradio opens a number without a value as 0."""
-        return [gr.update(value=None) if self._options[name].default is None else gr.skip() for name in self.components]
+    def opening(self, settings: Settings) -> list[Any]:
+        """Updates for a page that opens with ``settings`` and may be typed into already: only of the fields in which they are not the
+        defaults, and of those that begin empty, for Gradio opens a number without a value as 0.
+        """
+        values = flat(settings)
+        return [gr.update(value=values[name]) if values[name] is None or values[name] != self._options[name].default else gr.skip()
+                for name in self.components]
 
     @property
     def complete(self) -> bool:

@@ -46,6 +46,9 @@ class _Asked:
     def __init__(self, home: Home) -> None:
         self.voice = gr.Dropdown([], label="Voice", allow_custom_value=True, interactive=True, elem_id="infer-voice")
         self.about = gr.HTML(elem_id="infer-about")
+        with gr.Accordion("What this voice was made from", open=False, visible=False, elem_id="infer-card") as self.card:
+            self.card_text = gr.Markdown()
+            self.card_sample = gr.Audio(label="A sample of it", interactive=False, visible=False, elem_id="infer-card-sample")
         self.recording = gr.Audio(label="Recording", sources=["upload", "microphone"], type="filepath", editable=False,
                                   buttons=["download"], waveform_options=gr.WaveformOptions(**WAVE), elem_id="infer-recording")
         with gr.Row(elem_classes="tm-small-buttons"):
@@ -100,8 +103,9 @@ _NOTHING_YET = ('<section class="tm-run"><header><h3>No result yet</h3></header>
 
 
 def voice_choices(home: Home) -> list[tuple[str, str]]:
-    """Voices as they are found now. A run's voices are shown under its name, the newest first."""
-    return [(entry.name, entry.name) for entry in VoiceLibrary(home).entries()]
+    """Voices as they are found now. A run's voices are shown under its name, the newest first; at last those that come with Timbre."""
+    entries = VoiceLibrary(home).entries()
+    return [(f"{entry.path.stem} · comes with Timbre" if entry.bundled else entry.name, entry.name) for entry in entries]
 
 
 def index_choices(home: Home) -> list[tuple[str, str]]:
@@ -115,16 +119,35 @@ def _wire_choices(studio: Studio, page: Page, tab: gr.Tab, asked: _Asked) -> Non
     @handler
     def lists(voice: str | None, speaker: str) -> list[Any]:
         voices = voice_choices(home)
-        chosen = voice if voice in dict(voices) else next(iter(dict(voices)), None)
-        return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), *_of_voice(home, chosen, speaker)]
+        chosen = _chosen(voice, voices)
+        return [gr.update(choices=voices, value=chosen), gr.update(choices=index_choices(home)), *_of_voice(home, chosen, speaker),
+                *_card(home, chosen)]
 
-    of_voice = [asked.about, asked.form.components["speaker"], asked.form.components["speaker_id"]]
+    @handler
+    def opens(voice: str | None, speaker: str) -> list[Any]:
+        return [first_recording(home, _chosen(voice, voice_choices(home))), *lists(voice, speaker)]
+
+    of_voice = [asked.about, asked.form.components["speaker"], asked.form.components["speaker_id"],
+                asked.card, asked.card_text, asked.card_sample]
     listed = [asked.voice, asked.index, *of_voice]
-    page.demo.load(lists, [asked.voice, asked.form.components["speaker"]], listed, **QUIET)
+    page.demo.load(opens, [asked.voice, asked.form.components["speaker"]], [asked.recording, *listed], **QUIET)
     tab.select(lists, [asked.voice, asked.form.components["speaker"]], listed, **QUIET)
-    asked.voice.change(handler(lambda voice, speaker: _of_voice(home, voice, speaker)), [asked.voice, asked.form.components["speaker"]],
-                       of_voice, **QUIET)
+    asked.voice.change(handler(lambda voice, speaker: [*_of_voice(home, voice, speaker), *_card(home, voice)]),
+                       [asked.voice, asked.form.components["speaker"]], of_voice, **QUIET)
     asked.sample.click(lambda: str(SAMPLES / "source.flac"), None, asked.recording, **QUIET)
+
+
+def _chosen(voice: str | None, choices: list[tuple[str, str]]) -> str | None:
+    """``voice`` while it is there, else the first."""
+    names = [name for _, name in choices]
+    return voice if voice in names else next(iter(names), None)
+
+
+def first_recording(home: Home, voice: str | None) -> Any:
+    """What a page opens with beside ``voice``: the sample recording where it is one that comes with Timbre, so that Convert can be clicked
+    at once. Whoever has voices of their own is left to bring a recording.
+    """
+    return str(SAMPLES / "source.flac") if voice and VoiceLibrary(home).find(voice).bundled else gr.skip()
 
 
 def _of_voice(home: Home, voice: str | None, speaker: str) -> list[Any]:
@@ -140,7 +163,16 @@ def _about(home: Home, voice: str | None) -> str:
         return widgets.note("There is no voice yet. Train one in the Train tab, or put a .pth file and its .index into a folder of logs.")
     entry = VoiceLibrary(home).find(voice)
     paired = f"with {entry.index.name}" if entry.index else "without an index"
-    return widgets.note(f"{entry.path.name}, {widgets.size(entry.path.stat().st_size)}, {paired}.")
+    comes = " It comes with Timbre: a preview, for first steps. Voices that you train sound as good as their recordings and their pretrain."
+    return widgets.note(f"{entry.path.name}, {widgets.size(entry.path.stat().st_size)}, {paired}.{comes if entry.bundled else ''}")
+
+
+def _card(home: Home, voice: str | None) -> list[Any]:
+    """Updates that show the card and the sample of a voice that has them, and hide them of any other."""
+    entry = VoiceLibrary(home).find(voice) if voice else None
+    card, sample = (entry.card, entry.sample) if entry else (None, None)
+    return [gr.update(visible=bool(card)), card.read_text(encoding="utf-8") if card else "",
+            gr.update(value=str(sample) if sample else None, visible=bool(sample))]
 
 
 def _wire_conversion(studio: Studio, asked: _Asked, given: _Given) -> None:

@@ -3,7 +3,7 @@
 import itertools
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from rvc.events import Event
 from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
 from rvc.settings import from_flat
-from rvc.train import new_run
+from rvc.train import new_run, starter
 from rvc.train.lab.apply import applied, winner_of
 from rvc.train.lab.asked import Asked
 from rvc.train.lab.record import LabFolder
@@ -144,6 +144,10 @@ class Studio:
         run = self.run(name)
         winner = winner_of(LabFolder(run).found())
         return applied(run, self.home, winner), winner
+
+    def new_settings(self, given: Mapping[str, Any] | None = None) -> TrainingSettings:
+        """Of a new run of which ``given`` was said, by flat name."""
+        return starter.settings_for(self.home, given or {})
 
     def resolved(self, name: str, settings: TrainingSettings) -> Resolved:
         """What *auto* means here and now; for a run that exists, what it meant when the run was made."""

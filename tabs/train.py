@@ -13,7 +13,7 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RvcError
 from rvc.settings import from_flat
-from rvc.train import disk
+from rvc.train import disk, starter
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from rvc.train.watch import WHY_NO_OVERTRAINING
@@ -28,6 +28,7 @@ POLL_SECONDS = 1.0
 LOG_LINES = 80
 # What the sample material is filled in with: a voice that is done in minutes without a GPU, to see how everything goes.
 SAMPLE_SETTINGS = {"dataset": str(SAMPLES / "dataset"), "epochs": 20, "save_every_epochs": 5, "model_size": "tiny"}
+SAMPLE_FROM_STARTER = {"dataset": str(SAMPLES / "dataset"), "minutes": 2.0}  # the same, where there is a pretrain to start from
 SAMPLE_NAME = "sample"
 SECTIONS = {"data": "Recordings", "model": "Voice", "fit": "Losses, seed and device", "index": "Index"}
 # The knobs of the fit that belong together, two side by side. Others come under the section's own heading.
@@ -212,10 +213,15 @@ class _Live:
         return [gr.update(choices=self._studio.run_names(), value=name), *self.of(name)]
 
 
+def sample_settings(studio: Studio) -> TrainingSettings:
+    return studio.new_settings(SAMPLE_FROM_STARTER if starter.taken(studio.home, SAMPLE_FROM_STARTER) else SAMPLE_SETTINGS)
+
+
 def _opened(studio: Studio, asked: _Asked, live: _Live, remembered: str | None) -> list[Any]:
     """A page that opens: the run it showed last comes back with its settings. Else the form is left alone: it may be typed into already."""
     name = studio.run_to_show(remembered)
-    blank = [*[gr.skip()] * 2, *asked.form.emptied(), asked.said("", TrainingSettings())]
+    new = studio.new_settings()
+    blank = [*[gr.skip()] * 2, *asked.form.opening(new), asked.said("", new)]
     if not name or name != remembered:
         return [*blank, *live.chosen(name)]
     try:
@@ -234,7 +240,7 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
 
     @handler
     def sample() -> list[Any]:
-        return asked.showing(SAMPLE_NAME, from_flat(TrainingSettings, SAMPLE_SETTINGS))
+        return asked.showing(SAMPLE_NAME, sample_settings(studio))
 
     @handler
     def said(name: str, dataset_seconds: float, **values: Any) -> str:
@@ -255,7 +261,7 @@ def _wire_form(studio: Studio, tab: gr.Tab, asked: _Asked, live: _Live, last_run
                       show_progress="minimal", show_progress_on=asked.start, concurrency_limit=1, api_visibility="private")
     optimizers.wire(asked.optimizer, form)
     asked.sample.click(sample, None, asked.all, **QUIET)
-    asked.new.click(handler(lambda: asked.showing("", TrainingSettings())), None, asked.all, **QUIET)
+    asked.new.click(handler(lambda: asked.showing("", studio.new_settings())), None, asked.all, **QUIET)
     asked.folder.upload(lambda there, more: [*(there or []), *more], [asked.recordings, asked.folder], asked.recordings, **QUIET)
     keep_clip = handler(lambda file: str(uploads.keep_clip(Path(file), studio.home)))
     asked.clip.upload(keep_clip, [asked.clip], form.components["audition"], **QUIET)

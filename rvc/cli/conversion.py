@@ -36,7 +36,7 @@ def convert(
     output
         The file to write; for several sources a folder.
     voice
-        Name of a run or voice in logs/, or the path of a .pth file.
+        Name of a run or voice as `voices` lists them, or the path of a .pth file.
     index
         Index file; by default the one that lies beside the voice.
     json
@@ -67,7 +67,7 @@ def convert(
 
 
 def voices(*, json: bool = False) -> int:
-    """List the voices in logs/, each with its index.
+    """List the voices in logs/ and those that come with Timbre, each with its index.
 
     Parameters
     ----------
@@ -80,8 +80,9 @@ def voices(*, json: bool = False) -> int:
     if json:
         print_json([_described(library, entry) for entry in library.entries()])
         return 0
-    print_table([("VOICE", "FILE", "INDEX")] + [
-        (entry.name, entry.path.name, entry.index.name if entry.index else "–") for entry in library.entries()])
+    print_table([("VOICE", "FILE", "INDEX", "FROM")] + [
+        (entry.name, entry.path.name, entry.index.name if entry.index else "–", "Timbre" if entry.bundled else "logs")
+        for entry in library.entries()])
     return 0
 
 
@@ -109,7 +110,7 @@ def _described(library: Any, entry: Any) -> dict[str, Any]:
     """One damaged file must not hide the others: it is listed with what is wrong with it."""
     from rvc.errors import RvcError
 
-    listed = {"name": entry.name, "path": entry.path, "index": entry.index}
+    listed = {"name": entry.name, "path": entry.path, "index": entry.index, "bundled": entry.bundled}
     try:
         return {**listed, **library.read(entry).as_dict(), "error": None}
     except RvcError as error:

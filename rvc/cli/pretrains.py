@@ -7,6 +7,7 @@ from typing import Any
 from cyclopts import App
 
 from rvc.cli.output import print_json, print_table
+from rvc.download import starter
 from rvc.download.pairs import BasePair, base_pairs, halves
 from rvc.paths import Home
 from rvc.train.run import TrainingRun
@@ -59,7 +60,9 @@ def pretrains(*, json: bool = False) -> int:
         print_json([_about(pair) for pair in pairs])
     else:
         print_table([("NAME", "RATE", "VERSION", "PITCH", "VOCODER", "EMBEDDER", "SIZE", "HOURS", "SOURCE"), *map(_cells, pairs)])
-    for complaint in (*(pair.complaint for pair in pairs if pair.complaint), *(half.sentence for half in halves(home))):
+    damaged = starter.fault(home)
+    for complaint in (*(pair.complaint for pair in pairs if pair.complaint), *(half.sentence for half in halves(home)),
+                      *([str(damaged)] if damaged else [])):
         print(f"Warning: {complaint}", file=sys.stderr)
     return 0
 

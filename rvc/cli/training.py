@@ -8,14 +8,14 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from rvc import jobs
-from rvc.cli.flags import flags, settings_from
+from rvc.cli.flags import flags, given, settings_from
 from rvc.cli.following import follow
 from rvc.cli.output import print_json, print_table
 from rvc.errors import RunError
 from rvc.events import JobState
 from rvc.paths import Home, checked_name
 from rvc.settings import flat
-from rvc.train import new_run
+from rvc.train import new_run, starter
 from rvc.train.rewind import rewind
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
@@ -43,8 +43,11 @@ def train(run: str, /, *, settings: _Flags = None, detach: bool = False, json: b
     """
     home = Home.here()
     before = TrainingRun.named(home, run) if (home.logs / checked_name(run) / "run.json").exists() else None
-    asked = settings_from(TrainingSettings, settings, flat(before.settings) if before else None)
-    return _work_on(new_run.create(home, run, asked), detach=detach, json=json)
+    base = flat(before.settings) if before else starter.taken(home, given(settings))
+    made = new_run.create(home, run, settings_from(TrainingSettings, settings, base))
+    if base and not before:
+        print(starter.SENTENCE, file=sys.stderr)
+    return _work_on(made, detach=detach, json=json)
 
 
 def resume(run: str, /, *, from_step: int | None = None, detach: bool = False, json: bool = False) -> int:

@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from rvc.download import sidecar
+from rvc.download import sidecar, starter
 from rvc.download.looks import is_checkpoint
 from rvc.download.sidecar import Network, Sidecar
 from rvc.errors import FormatError, SettingsError
@@ -43,7 +43,7 @@ class BasePair:
     g_path: Path
     d_path: Path
     network: Network
-    source: Literal["official", "custom"]
+    source: Literal["official", "starter", "custom"]
     sidecar: Sidecar | None = None
     complaint: str = ""
 
@@ -83,8 +83,10 @@ class Half:
 
 
 def base_pairs(home: Home) -> list[BasePair]:
-    """Every whole pair: the official ones under the ids of the catalogue, then the user's own, which may lie in sub-folders."""
-    return [*_official(home), *_custom(home)]
+    """Every whole pair: the official ones under the ids of the catalogue, the one that comes with the studio, then the user's own, which
+    may lie in sub-folders. A damaged one that came with the studio is left out: ``starter.fault`` says why.
+    """
+    return [*_official(home), *_starter(home), *_custom(home)]
 
 
 def halves(home: Home) -> list[Half]:
@@ -139,6 +141,12 @@ def _official(home: Home) -> Iterator[BasePair]:
     return (pair for pair in _official_places(home) if pair.g_path.is_file() and pair.d_path.is_file())
 
 
+def _starter(home: Home) -> Iterator[BasePair]:
+    if starter.fault(home) is None and (about := starter.read(home)):
+        g, d = starter.weights(home).values()
+        yield BasePair(starter.NAME, g, d, about.network, "starter", about)
+
+
 def _official_halves(home: Home) -> Iterator[Half]:
     for pair in _official_places(home):
         there = [path for path in (pair.g_path, pair.d_path) if path.is_file()]
@@ -161,6 +169,8 @@ def _custom(home: Home) -> list[BasePair]:
     pairs = [_pair(g, d, _name(folder, rest, home))
              for folder in folders for rest, g, d in _matched([path for path in paths if path.parent == folder])]
     times = Counter(pair.name for pair in pairs)  # G_x and x_G side by side: then the whole file name tells them apart
+    if starter.present(home):
+        times[starter.NAME] += 1
     named = [replace(pair, name=_name(pair.g_path.parent, pair.g_path.stem, home)) if times[pair.name] > 1 else pair for pair in pairs]
     return sorted(named, key=lambda pair: pair.name.lower())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from rvc.errors import MissingAssetError
-from rvc.paths import ASSETS, PROJECT, Home
+from rvc.paths import ASSETS, Home, restored_by
 
 if TYPE_CHECKING:
     import torch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 BUILTIN_WEIGHTS = ASSETS / "embedders" / "timbre-mini.safetensors"
 BUILTIN_CONTENT = "timbre-mini 1"  # what its features mean: another number for any weights that other features come from
-RESTORE = f"Restore it: git checkout -- {BUILTIN_WEIGHTS.relative_to(PROJECT).as_posix()}, or unpack the studio's archive again."
+RESTORE = restored_by(BUILTIN_WEIGHTS)
 
 
 class Embedder(Protocol):

@@ -132,7 +132,7 @@ class Converter:
                                         fix="Leave embedder at auto.")
         if name == "builtin" and voice.embedder_content != embedders.content(name):
             raise EmbedderMismatchError(f"{voice.name} was trained with another built-in encoder than this studio has.",
-                                        fix="Train it again.")
+                                        fix=self.home.restoring(voice.path) or "Train it again.")
         return name
 
     def _embedder(self, name: str, voice: VoiceModel, device: torch.device) -> Embedder:
@@ -149,7 +149,10 @@ class Converter:
         return self._loaded.get("detector", key, lambda: self._load_detector(name, device, self.home))
 
     def _index(self, path: Path, voice: VoiceModel) -> Index:
-        index = self._loaded.get("index", (str(path), identity(path)), lambda: Index.load(path))
+        try:
+            index = self._loaded.get("index", (str(path), identity(path)), lambda: Index.load(path))
+        except FormatError as error:
+            raise FormatError(error.message, fix=self.home.restoring(path) or error.fix) from error
         wanted = voice.config.content_channels
         if index.dim != wanted:
             raise FormatError(f"{path.name} holds vectors {index.dim} wide; {voice.name} has features {wanted} wide.",

@@ -105,7 +105,7 @@ def _refuse_removed(base: Base) -> None:
         raise RunError(f"{base.title[0].upper()}{base.title[1:]} has been removed meanwhile: that run keeps its newest checkpoints only.",
                        fix="Start from another step, or without one from its newest.")
     if gone:
-        raise FormatError(f"{gone[0]} of {base.title} is gone.", fix="Bring it back, or choose another pretrain.")
+        raise FormatError(f"{gone[0]} of {base.title} is gone.", fix=base.restoring or "Bring it back, or choose another pretrain.")
 
 
 def _refuse_changed(base: Base) -> None:
@@ -114,9 +114,10 @@ def _refuse_changed(base: Base) -> None:
              if letter in base.sha256 and sidecar.digest(path) != base.sha256[letter]]
     if len(other) == 1:
         raise FormatError(f"{base.g_path.name} and {base.d_path.name} are of two models: {other[0]} is not the file that {base.title} "
-                          "was made with.", fix="Put its own file back, or take another pretrain.")
+                          "was made with.", fix=base.restoring or "Put its own file back, or take another pretrain.")
     if other:
-        raise FormatError(f"The JSON beside {base.title} is about other files than {' and '.join(other)}.", fix="Remove or correct it.")
+        raise FormatError(f"The JSON beside {base.title} is about other files than {' and '.join(other)}.",
+                          fix=base.restoring or "Remove or correct it.")
 
 
 def _refuse_other_kind(base: Base, g: Mapping[str, Shape], d: Mapping[str, Shape]) -> None:

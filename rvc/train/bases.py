@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rvc.download import starter
 from rvc.download.pairs import BasePair, Half, base_pairs, halves
 from rvc.download.sidecar import Network
 from rvc.errors import EmbedderMismatchError, MissingAssetError, RunError, SettingsError
-from rvc.paths import Home, checked_name
+from rvc.paths import Home, checked_name, restored_by
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 
@@ -39,7 +40,7 @@ class Base:
     """
 
     name: str
-    kind: Literal["official", "custom", "run"]
+    kind: Literal["official", "starter", "custom", "run"]
     g_path: Path
     d_path: Path
     network: Network
@@ -61,6 +62,11 @@ class Base:
             return "the run {!r} at step {}".format(*self.name.removeprefix(RUN).rsplit("@", 1))
         return f"the pretrain {self.name}"
 
+    @property
+    def restoring(self) -> str | None:
+        """How to bring its files back, if they came with the studio."""
+        return restored_by(self.g_path.parent) if self.kind == "starter" else None
+
 
 def network_of(settings: TrainingSettings, embedder: str) -> Network:
     """What a run with these settings trains; ``embedder`` as it was settled."""
@@ -69,7 +75,8 @@ def network_of(settings: TrainingSettings, embedder: str) -> Network:
 
 
 def resolve(settings: TrainingSettings, embedder: str, home: Home) -> str:
-    """``auto`` settled: the official pair for these settings when it is installed and fits, else ``scratch``; any other name checked.
+    """``auto`` settled: the official pair for these settings when it is installed and fits, else the one that comes with the studio when
+    it fits, else ``scratch``; any other name checked. A damaged starter pair that would be taken is an error, not a reason for scratch.
 
     A run without a step stays one: its newest checkpoint is taken when the fit begins, for by then this one may be gone.
     """
@@ -79,8 +86,12 @@ def resolve(settings: TrainingSettings, embedder: str, home: Home) -> str:
     if asked != "auto":
         refuse_misfit(named(asked, home), wanted)
         return asked
-    official = (pair for pair in base_pairs(home) if pair.source == "official")
-    return next((pair.name for pair in official if not pair.network.differences(wanted)), SCRATCH)
+    ours = (pair for pair in base_pairs(home) if pair.source != "custom")
+    if fitting := next((pair.name for pair in ours if not pair.network.differences(wanted)), None):
+        return fitting
+    if not starter.NETWORK.differences(wanted):
+        starter.read(home)
+    return SCRATCH
 
 
 def named(name: str, home: Home) -> Base:
@@ -91,6 +102,8 @@ def named(name: str, home: Home) -> Base:
     for pair in pairs:
         if pair.name == name:
             return Base.of_pair(pair)
+    if name == starter.NAME:
+        starter.read(home)
     _refuse_half(name, halves(home))
     known = ", ".join(pair.name for pair in pairs) or "none is installed"
     raise MissingAssetError(f"There is no pretrain {name!r} ({known}).",

@@ -30,12 +30,14 @@ class ModelSettings(Settings):
 
     embedder: str = option(
         "auto", help="What turns speech into content features: auto (contentvec once downloaded, else builtin), "
-                     "contentvec, spin, spin-v2, builtin, or a folder with a HuBERT.")
+                     "contentvec, spin, spin-v2, builtin, or a folder with a HuBERT. builtin comes with Timbre, for first steps and for "
+                     "machines without a model hub: contentvec with an official pretrain gives better voices.")
     f0_method: Literal["auto", "rmvpe", "fcpe", "crepe", "crepe-tiny", "swift"] = option(
         "auto", label="Pitch detector", help="auto takes rmvpe when its weights are installed, else fcpe.")
     base_model: str = option(
-        "auto", label="Pretrain", help="What the run starts from: auto (the official pair for these settings when installed, else from "
-                                       "scratch), scratch, the name of a G/D pair, or another run as run:NAME or run:NAME@STEP.")
+        "auto", label="Pretrain", help="What the run starts from: auto (the official pair for these settings when installed, else one that "
+                                       "comes with Timbre if it fits, else from scratch), scratch, the name of a G/D pair, or another run "
+                                       "as run:NAME or run:NAME@STEP.")
     version: Literal["v1", "v2"] = option("v2", advanced=True, help="RVC model version.")
     pitch_guidance: bool = option(True, advanced=True, help="Guide the voice by pitch. Needed for singing.")
     vocoder: Literal["HiFi-GAN", "MRF HiFi-GAN", "RefineGAN"] = option(

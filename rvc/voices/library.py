@@ -1,4 +1,7 @@
-"""Where voices lie: the files under logs/, each paired with its index. No file is opened to list them, and no torch is needed."""
+"""Where voices lie: the files under logs/ and those that come with the studio, each paired with its index.
+
+No file is opened to list them, and no torch is needed.
+"""
 
 import difflib
 import functools
@@ -8,31 +11,54 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rvc.errors import FormatError, SettingsError
-from rvc.paths import Home
+from rvc.errors import FormatError, MissingAssetError, SettingsError
+from rvc.paths import Home, restored_by
 from rvc.voices.model import VoiceModel
 
 # Applio: name_10e_500s, perhaps with _best_epoch; mainline: name_e10_s500.
 _EPOCH_AND_STEP = re.compile(r"_(?:\d+e_(\d+)s|e\d+_s(\d+))(?:_best_epoch)?$")
 
+BUNDLED = "starter/"  # before the name of a voice that comes with the studio
+
 
 @dataclass(frozen=True)
 class VoiceEntry:
-    """A voice that can be chosen. ``name`` is its path below logs/ without the suffix; ``index`` the file that belongs to it."""
+    """A voice that can be chosen. ``name`` is its path below logs/ without the suffix; ``index`` the file that belongs to it.
+
+    ``bundled``: it comes with the studio. Its name then is ``starter/`` and that of its folder.
+    """
 
     name: str
     path: Path
     index: Path | None = None
+    bundled: bool = False
+
+    @property
+    def card(self) -> Path | None:
+        """What it was made from and how good it is, in Markdown; only voices that come with the studio have one."""
+        return _there(self.path.with_suffix(".md")) if self.bundled else None
+
+    @property
+    def sample(self) -> Path | None:
+        """A recording of it, beside the card."""
+        return _there(self.path.with_name("sample.flac")) if self.bundled else None
 
 
 class VoiceLibrary:
-    """The voices under logs/: those of our runs, of Applio's run folders, and whatever else was put there."""
+    """The voices under logs/: those of our runs, of Applio's run folders, and whatever else was put there. After them those that come with
+    the studio, in ``assets/starter/voices``; where both have a name it is the person's own voice.
+    """
 
     def __init__(self, home: Home) -> None:
         self.home = home
 
     def entries(self) -> list[VoiceEntry]:
-        """Folder by folder in alphabetical order, in each the newest first. No file is opened."""
+        """Folder by folder in alphabetical order, in each the newest first; at last those that come with the studio. No file is opened."""
+        own = self._own()
+        taken = {entry.name for entry in own}
+        return [*own, *(entry for entry in self._bundled() if entry.name not in taken)]
+
+    def _own(self) -> list[VoiceEntry]:
         found = []
         for folder, voices, indexes in _folders(self.home.logs):
             for path in sorted(voices, key=_age):
@@ -40,10 +66,21 @@ class VoiceLibrary:
                 found.append(VoiceEntry(name, path, self._index_of(path, indexes, folder)))
         return found
 
+    def _bundled(self) -> Iterator[VoiceEntry]:
+        for folder in self._bundled_folders():
+            path = folder / f"{folder.name}.pth"
+            if path.is_file():
+                yield VoiceEntry(f"{BUNDLED}{folder.name}", path, _there(path.with_suffix(".index")), bundled=True)
+
+    def _bundled_folders(self) -> list[Path]:
+        voices = self.home.starter / "voices"
+        return sorted(path for path in voices.iterdir() if path.is_dir()) if voices.is_dir() else []
+
     def find(self, name_or_path: str | Path) -> VoiceEntry:
         """The voice of that name, the newest voice of the run of that name, or the file at that path.
 
-        ``SettingsError`` when there is none, or several in different folders.
+        ``SettingsError`` when there is none, or several in different folders; ``MissingAssetError`` for one that came with the studio and
+        is gone.
         """
         asked = str(name_or_path)
         entries = self.entries()
@@ -51,6 +88,7 @@ class VoiceLibrary:
         for matches in (
             [one for one in entries if one.name == wanted],
             [one for one in entries if one.path.parent == self.home.logs / wanted][:1],
+            [one for one in entries if one.path.stem == wanted and not one.bundled],
             [one for one in entries if one.path.stem == wanted],
         ):
             if len(matches) > 1:
@@ -60,18 +98,28 @@ class VoiceLibrary:
         path = Path(asked).expanduser()
         if path.is_file():
             return self._at(path)
+        self._refuse_lost(wanted)
         names = {one.name for one in entries} | {one.path.parent.name for one in entries}
         close = difflib.get_close_matches(wanted, names, n=1)
         raise SettingsError(f"There is no voice {asked!r}.", fix=f"Did you mean {close[0]!r}?" if close else "See: python -m rvc voices.")
 
     def read(self, voice: VoiceEntry | Path) -> VoiceModel:
-        """What the file says, opened again only when it changed."""
+        """What the file says, opened again only when it changed. Errors say how to restore what came with the studio."""
         path = voice.path if isinstance(voice, VoiceEntry) else Path(voice)
         try:
             status = path.stat()
         except FileNotFoundError as error:
             raise FormatError(f"There is no file {path}.") from error
-        return _read(path, status.st_size, status.st_mtime_ns)
+        try:
+            return _read(path, status.st_size, status.st_mtime_ns)
+        except FormatError as error:
+            raise FormatError(error.message, fix=self.home.restoring(path) or error.fix) from error
+
+    def _refuse_lost(self, wanted: str) -> None:
+        for folder in self._bundled_folders():
+            path = folder / f"{folder.name}.pth"
+            if wanted in (folder.name, f"{BUNDLED}{folder.name}") and not path.is_file():
+                raise MissingAssetError(f"{path}, a voice that comes with the studio, is missing.", fix=restored_by(path))
 
     def _at(self, path: Path) -> VoiceEntry:
         indexes = [one for one in path.parent.iterdir() if _is_index(one.name)]
@@ -97,6 +145,10 @@ class VoiceLibrary:
         if ranked and (closeness(ranked[0]) or (own_folder and len(ranked) == 1)):
             return ranked[0]
         return None
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.is_file() else None
 
 
 @functools.lru_cache(maxsize=256)
