@@ -3,6 +3,7 @@
     python -m benchmarks.optimizers [NAME ...] [--steps 15] [--seeds 3] [--factors 0.3 1 3] [--workers 2] [--out optimizers.json]
     python -m benchmarks.optimizers --resume optimizers.json                goes on where that one was
     python -m benchmarks.optimizers --table optimizers.json                 the table for docs/optimizers.md
+    python -m benchmarks.optimizers --labels optimizers.json                what the labels come from: rvc/optimizers/measured.json
     python -m benchmarks.optimizers --fine-tune RUN --device cuda ...       a prepared run, from what it would begin with
 
 The trials are those of the optimizer lab (rvc/train/lab). Without --fine-tune a tiny network is first trained from nothing with AdamW on
@@ -30,11 +31,13 @@ import torch
 from rvc import device as devices
 from rvc.errors import RunError
 from rvc.events import Stage
+from rvc.interval import STUDENT, Interval
 from rvc.optimizers.registry import DEFAULT, OPTIMIZERS, named
+from rvc.optimizers.verdicts import RESULTS
 from rvc.paths import ASSETS, Home, write_text_whole
 from rvc.settings import from_flat
 from rvc.train.lab.bench import Bench
-from rvc.train.lab.ranking import STUDENT, Interval, mean_curve, reached
+from rvc.train.lab.ranking import mean_curve, reached
 from rvc.train.lab.trial import Trial
 from rvc.train.new_run import create
 from rvc.train.run import TrainingRun
@@ -142,6 +145,23 @@ class Measured:
                 *peak, _why(self.default, self.best)]
 
 
+    def summary(self, adamw: "Measured") -> dict[str, Any]:
+        return {"default": _rounded(_distances(self.default)), "best": _rounded(_distances(self.nearest)),
+                "lead": _rounded(_lead(self.default, adamw.default)), "best_lead": _rounded(_lead(self.nearest, adamw.nearest)),
+                "factor": self.nearest[0].candidate.factor, "cost": round(self._cost / adamw._cost, 2)}
+
+    @property
+    def nearest(self) -> list[Trial]:
+        """Those at the rate that ended nearer: the range test is short, and may have chosen the other."""
+        return min((self.default, self.best), key=lambda trials: math.inf if _broke(trials) else fmean(_distances(trials)))
+
+    @property
+    def _cost(self) -> float:
+        """CPU seconds a step; of what broke, until then."""
+        paces = [one.cpu_seconds_per_step for one in (*self.default, *self.best)]
+        return fmean([one for one in paces if math.isfinite(one)] or [math.nan])
+
+
 def table(document: dict[str, Any]) -> str:
     """Markdown, best first."""
     lines = sorted((Measured.of(one) for one in document["results"]), key=lambda one: one.place)
@@ -164,6 +184,21 @@ def _shown(trials: list[Trial]) -> str:
     return "broke" if _broke(trials) else str(Interval.of([one.held_out for one in trials]))
 
 
+def _distances(trials: list[Trial]) -> list[float]:
+    return [] if _broke(trials) else [one.held_out for one in trials]
+
+
+def _lead(trials: list[Trial], adamw: list[Trial]) -> list[float]:
+    """How much nearer than AdamW, seed by seed: they saw the same clips with the same noise."""
+    return [theirs - ours for ours, theirs in zip(_distances(trials), _distances(adamw), strict=False)]
+
+
+def _rounded(values: list[float]) -> list[float] | None:
+    """Mean and half the width of its interval; ``None`` of nothing."""
+    found = Interval.of(values) if values else None
+    return [round(found.mean, 4), round(found.half, 4)] if found else None
+
+
 def _broke(trials: list[Trial]) -> list[Trial]:
     return [one for one in trials if one.failure]
 
@@ -173,6 +208,15 @@ def _why(default: list[Trial], best: list[Trial]) -> str:
     several = default if best[0].candidate == default[0].candidate else [*default, *best]
     broke = _broke(several)
     return f"{len(broke)} of {len(several)}: {broke[0].failure}".replace("|", "/") if broke else "no"
+
+
+def labels(document: dict[str, Any]) -> dict[str, Any]:
+    """The content of ``rvc/optimizers/measured.json``."""
+    lines = {one.name: one for one in map(Measured.of, document["results"])}
+    adamw = lines[DEFAULT]
+    return {"command": document["command"], "machine": document["machine"], "date": document["began"][:10],
+            "before": round(document["before"], 4), "steps": document["asked"]["steps"], "seeds": document["asked"]["seeds"],
+            "optimizers": {name: lines[name].summary(adamw) for name in OPTIMIZERS if name in lines}}
 
 
 # -- the program -------------------------------------------------------------------------------------------------------------------
@@ -185,9 +229,15 @@ def begun(asked: Asked) -> dict[str, Any]:
     bench = asked.bench()
     device = devices.name_of(bench.device)
     machine = f"{device}, {os.cpu_count()} cores of {_processor()}, {bench.precision.name}, PyTorch {torch.__version__}"
-    return {"format": 2, "command": shlex.join(["python", "-m", "benchmarks.optimizers", *sys.argv[1:]]), "machine": machine,
+    return {"format": 2, "command": _command(sys.argv[1:]), "machine": machine,
             "began": datetime.now(UTC).isoformat(timespec="seconds"), "asked": asdict(asked), "on_gpu": bench.device.type == "cuda",
             "before": bench.before, "weights": bench.parameters(), "results": []}
+
+
+def _command(words: list[str]) -> str:
+    """Without where the results went, which is nobody else's business."""
+    where = words.index("--out") if "--out" in words else len(words)
+    return shlex.join(["python", "-m", "benchmarks.optimizers", *words[:where], *words[where + 2:]])
 
 
 def resumed(path: Path) -> tuple[Asked, dict[str, Any]]:
@@ -219,7 +269,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("optimizers.json"))
     parser.add_argument("--resume", type=Path, help="go on with these results, as they were begun")
     parser.add_argument("--table", type=Path, help="print the table of results that are there")
+    parser.add_argument("--labels", type=Path, help="take the labels from results that are there")
     given = parser.parse_args()
+    if given.labels:
+        found = labels(json.loads(given.labels.read_text(encoding="utf-8")))
+        write_text_whole(RESULTS, json.dumps(found, indent=1) + "\n")
+        return
     if given.table:
         print(table(json.loads(given.table.read_text(encoding="utf-8"))))
         return

@@ -13,10 +13,11 @@ import gradio as gr
 from rvc import jobs
 from rvc.errors import RunError, RvcError, SettingsError
 from rvc.events import JobState
+from rvc.interval import Interval
 from rvc.optimizers.registry import OPTIMIZERS
 from rvc.train.lab.apply import has_already
 from rvc.train.lab.asked import MOST_SEEDS, SEEDS, STEPS, Asked, short_list
-from rvc.train.lab.ranking import Interval, Standing, Verdict, mean_curve
+from rvc.train.lab.ranking import Standing, Verdict, mean_curve
 from rvc.train.lab.record import LabFolder, Record
 from rvc.train.lab.trial import Trial
 from rvc.train.run import TrainingRun

@@ -10,10 +10,11 @@ from rvc.cli.following import follow
 from rvc.cli.output import print_json, print_table
 from rvc.errors import SettingsError
 from rvc.events import JobState
+from rvc.interval import Interval
 from rvc.paths import Home
 from rvc.train.lab.apply import applied, winner_of
 from rvc.train.lab.asked import Asked
-from rvc.train.lab.ranking import Interval, Standing
+from rvc.train.lab.ranking import Standing
 from rvc.train.lab.record import LabFolder, Record
 from rvc.train.lab.trial import Trial
 from rvc.train.run import TrainingRun

@@ -8,7 +8,8 @@ from cyclopts import App
 
 from rvc.cli.output import print_json, print_table
 from rvc.optimizers.registry import OPTIMIZERS, named, of_category
-from rvc.optimizers.spec import LABELS, OptimizerSpec
+from rvc.optimizers.spec import OptimizerSpec
+from rvc.optimizers.verdicts import LABELS
 
 _WIDTH = 120
 

@@ -3,17 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rvc.optimizers import verdicts
+from rvc.optimizers.verdicts import Verdict
+
 CATEGORIES = ("PyTorch built-in", "schedule-free", "second-order", "sign-based", "LR-free", "Nesterov", "mixed precision", "combined",
               "memory-efficient", "partial adaptive", "quasi-Newton", "normalized", "belief-based", "layer-adaptive",
               "momentum and control", "other")
-
-Label = Literal["recommended", "works", "experimental", "completeness"]
-LABELS: dict[Label, str] = {
-    "recommended": "did well wherever it was tried, and asks for nothing special",
-    "works": "trains; nothing speaks for it before AdamW but a wish of one's own",
-    "experimental": "may pay off; read its sentence first and listen to what comes out",
-    "completeness": "here because people ask for it by name; others do the same job better",
-}
 
 Situation = Literal["beginner", "no schedule", "little memory", "large batch", "fast convergence", "no learning rate"]
 SITUATIONS: dict[Situation, str] = {
@@ -154,20 +149,6 @@ class SameAs:
     by_default: bool = False
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """``label``, and what it was taken from."""
-
-    label: Label
-    label_from: str
-
-
-def toy(label: Label, distance: float, *, but: str = "") -> Verdict:
-    """The label came from a toy, not from a voice: distances below about 0.1 of each other mean nothing there. but: what was other then."""
-    return Verdict(label, f"a toy fine-tune: 100 GAN steps of a miniature pair on one CPU, one seed, best of seven rates, 2026-11-21. "
-                          f"L1 distance {distance:.2f}; 1.61 untrained, AdamW 1.28{but and '; ' + but}")
-
-
 # How parameters are grouped, see rvc/optimizers/grouping.py
 Grouping = Literal["one", "muon", "matrices", "layers"]
 # Which weights are to be listened to, scored, exported and saved, see rvc/optimizers/evaluation.py
@@ -213,10 +194,14 @@ class OptimizerSpec:
     same_as: tuple[SameAs, ...] = ()
     stays_still: str = ""  # tensors that one step does not move, and why
     learns: float  # by at least this factor the loss of tests/optimizers/test_contract.py falls in 300 steps at the default rate
-    verdict: Verdict
     stars: float  # of 5, as a page of the field claims without a measurement
     sentence: str  # what a user needs to know
     advice: tuple[Situation, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """How much speaks for it, by what was measured."""
+        return verdicts.of(self.name, slow_to_begin=self.first_steps < 1)
 
     @property
     def is_lr_free(self) -> bool:

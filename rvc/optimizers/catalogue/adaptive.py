@@ -11,7 +11,6 @@ from rvc.optimizers.spec import (
     matched,
     optimi,
     pytorch_optimizer,
-    toy,
     weight_decay,
 )
 
@@ -28,7 +27,7 @@ SPECS = (
                     "2208.06677", "TPAMI 2024"),
         source=pytorch_optimizer("Adan"), rates=matched(3e-4),
         arguments={"betas": (0.98, 0.92, 0.99), "eps": 1e-8, "max_grad_norm": 0.0, "weight_decouple": True}, knobs=(weight_decay(0.0),),
-        state=StateBytes(16.0, 16.0), learns=4.5, verdict=toy("recommended", 1.22), stars=4.0,
+        state=StateBytes(16.0, 16.0), learns=4.5, stars=4.0,
         sentence="Among the fastest in small tries, for twice AdamW's memory.", advice=("fast convergence",)),
     OptimizerSpec(
         name="AnyPrecisionAdamW", title="Any-precision AdamW", category="mixed precision",
@@ -37,7 +36,7 @@ SPECS = (
                     "no paper of its own; code of 2022"),
         source=optimi("AdamW"), rates=matched(1e-4), arguments=RVC, knobs=(weight_decay(0.01), beta1(0.8)),
         state=TWO_MOMENTS, same_as=(SameAs("AdamW", "on float32 weights, which all training here has", by_default=True),), learns=3,
-        verdict=toy("works", 1.30), stars=4.0,
+        stars=4.0,
         sentence="With --precision bf16 the weights stay float32, and this is AdamW. It would differ only for weights kept in bf16."),
     OptimizerSpec(
         name="Ranger21", title="Ranger21", category="combined",
@@ -50,7 +49,7 @@ SPECS = (
                knob("lookahead_alpha", 0.5, 0.01, 1.0, "How far the slow weights follow", into="lookahead_blending_alpha")),
         total_steps_argument=("num_iterations", 1.0), rewrites_gradients=True,
         schedule_says="follows the run's schedule; its own warm-up and warm-down are off, two schedules would multiply",
-        state=StateBytes(20.0, 20.0), learns=2.5, verdict=toy("experimental", 1.31), stars=4.0,
+        state=StateBytes(20.0, 20.0), learns=2.5, stars=4.0,
         sentence="The largest state of all. Gradient centralisation is off: together with weight norm it freezes every gain."),
     OptimizerSpec(
         name="PAdam", title="Padam", category="partial adaptive",
@@ -60,13 +59,13 @@ SPECS = (
                     "IJCAI 2020"),
         source=pytorch_optimizer("PAdam"), rates=matched(5e-4), arguments={"betas": (0.8, 0.99), "eps": 1e-8, "weight_decay": 0.0},
         knobs=(knob("partial", 0.25, 0.01, 0.5, "Power of the mean square: 0.5 is Adam, towards 0 it becomes SGD; its authors use 0.125"),),
-        clip_norm=1.0, state=TWO_MOMENTS, same_as=(SameAs("Adam", "at partial 0.5"),), learns=3, verdict=toy("works", 1.34), stars=4.0,
+        clip_norm=1.0, state=TWO_MOMENTS, same_as=(SameAs("Adam", "at partial 0.5"),), learns=3, stars=4.0,
         sentence="The lower partial, the more a step follows the size of the gradient: clip it. Without the paper's AMSGrad maximum."),
     OptimizerSpec(
         name="AdaBelief", title="AdaBelief", category="belief-based",
         description="Divides by how much gradients surprise, not by how large they are.",
         paper=BELIEF, source=pytorch_optimizer("AdaBelief"), rates=matched(1e-4), arguments={**SURPRISE, "ams_bound": False},
-        knobs=(beta1(0.8),), state=TWO_MOMENTS, learns=4, verdict=toy("works", 1.27), stars=3.0,
+        knobs=(beta1(0.8),), state=TWO_MOMENTS, learns=4, stars=3.0,
         sentence="Where gradients agree it steps further than Adam. Its eps is 1e-16: with Adam's it would be another method."),
     OptimizerSpec(
         name="AdaBeliefV2", title="AdaBelief with AMSGrad", category="belief-based",
@@ -74,7 +73,7 @@ SPECS = (
         paper=Paper("Reddi, Kale and Kumar, on top of AdaBelief", "On the Convergence of Adam and Beyond", 2018, "1904.09237",
                     "ICLR 2018; AdaBelief itself is 2010.07468"),
         source=pytorch_optimizer("AdaBelief"), rates=matched(1e-4), arguments={**SURPRISE, "ams_bound": True}, knobs=(beta1(0.8),),
-        state=StateBytes(12.0, 12.0), learns=4, verdict=toy("works", 1.27), stars=3.0,
+        state=StateBytes(12.0, 12.0), learns=4, stars=3.0,
         sentence="One large gradient shortens its steps for the rest of the run. Nobody published it; AdaBelief offers it as a switch."),
     OptimizerSpec(
         name="QHAdam", title="QHAdam", category="momentum and control",
@@ -85,7 +84,7 @@ SPECS = (
         knobs=(knob("nu1", 0.7, 0.0, 1.0, "Share of the mean in the step; the rest is the latest gradient", into="nus", place=0),
                knob("nu2", 1.0, 0.0, 1.0, "Share of the mean square in the denominator", into="nus", place=1)),
         state=TWO_MOMENTS, same_as=(SameAs("Adam", "at nu1 1 and nu2 1, with betas of 0.995 and 0.999"),), learns=2.5,
-        verdict=toy("works", 1.25), stars=2.5,
+        stars=2.5,
         sentence="Both nus at 1 is Adam, both at 0 is the sign of the gradient; 0.7 and 1 are its authors'."),
     OptimizerSpec(
         name="SWATS", title="SWATS", category="combined",
@@ -94,7 +93,7 @@ SPECS = (
         source=pytorch_optimizer("SWATS", "rvc.optimizers.swats.Swats"), rates=matched(1e-4),
         arguments={"betas": (0.8, 0.99), "eps": 1e-6, "weight_decay": 0.0}, knobs=(beta1(0.8),), clip_norm=1.0,
         state=TWO_MOMENTS, same_as=(SameAs("Adam", "until it switches, but for an eps of 1e-6"),), learns=3,
-        verdict=toy("completeness", 1.29), stars=2.5,
+        stars=2.5,
         sentence="The switch comes by the scale of the gradients, not by merit, and often within a hundred steps; after it this is SGD."),
     OptimizerSpec(
         name="Yogi", title="Yogi", category="other",
@@ -102,7 +101,7 @@ SPECS = (
         paper=Paper("Zaheer, Reddi, Sachan, Kale and Kumar", "Adaptive Methods for Nonconvex Optimization", 2018, None, "NeurIPS 2018"),
         source=pytorch_optimizer("Yogi"), rates=matched(2e-4),
         arguments={"betas": (0.9, 0.999), "eps": 1e-3, "initial_accumulator": 1e-6, "weight_decay": 0.0}, knobs=(beta1(0.9),),
-        state=TWO_MOMENTS, learns=5, verdict=toy("works", 1.26), stars=2.0,
+        state=TWO_MOMENTS, learns=5, stars=2.0,
         sentence="Its mean square can fall, but slowly, so its steps never lengthen suddenly. Its eps of 1e-3 makes small gradients count "
                  "less."),
 )

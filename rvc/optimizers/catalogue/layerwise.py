@@ -11,7 +11,6 @@ from rvc.optimizers.spec import (
     momentum,
     our_own,
     pytorch_optimizer,
-    toy,
     weight_decay,
 )
 
@@ -22,7 +21,7 @@ SPECS = (
         paper=Paper("Ginsburg, Castonguay, Hrinchuk, Kuchaiev and others",
                     "Stochastic Gradient Methods with Layer-wise Adaptive Moments for Training of Deep Networks", 2019, "1905.11286"),
         source=pytorch_optimizer("NovoGrad"), rates=matched(1e-3), arguments={"betas": (0.95, 0.98), "eps": 1e-8, "weight_decay": 0.0},
-        knobs=(beta1(0.95),), rewrites_gradients=True, state=ONE_MOMENT, learns=19, verdict=toy("works", 1.35), stars=3.5,
+        knobs=(beta1(0.95),), rewrites_gradients=True, state=ONE_MOMENT, learns=19, stars=3.5,
         sentence="Half of AdamW's memory. The larger a tensor, the smaller the step of each of its weights."),
     OptimizerSpec(
         name="LAMB", title="LAMB", category="layer-adaptive",
@@ -31,7 +30,7 @@ SPECS = (
                     2019, "1904.00962", "ICLR 2020"),
         source=pytorch_optimizer("Lamb"), rates=matched(5e-4), arguments={"betas": (0.9, 0.999), "eps": 1e-6},
         knobs=(weight_decay(0.01), beta1(0.9)),
-        state=TWO_MOMENTS, learns=3, verdict=toy("works", 1.24), stars=3.0,
+        state=TWO_MOMENTS, learns=3, stars=3.0,
         sentence="Made for batches of thousands; at RVC's 4 to 16 it is an Adam that respects the size of each layer.",
         advice=("large batch",)),
     OptimizerSpec(
@@ -44,7 +43,7 @@ SPECS = (
                  "layers",
         grouping_says="tensors of one dimension in a group of their own at a thousandth of the rate: no share is taken of them",
         rest_rate=1e-3, clip_norm=1.0, stays_still=LOST, rewrites_gradients=True, state=ONE_MOMENT, learns=2,
-        verdict=toy("completeness", 1.37), stars=3.0,
+        stars=3.0,
         sentence="Made for image networks and batches of thousands; slow at the batches a voice is trained with.", advice=("large batch",)),
     OptimizerSpec(
         name="Fromage", title="Fromage", category="normalized",
@@ -52,7 +51,7 @@ SPECS = (
         paper=Paper("Bernstein, Vahdat, Yue and Liu", "On the distance between two neural networks and the stability of learning", 2020,
                     "2002.03432", "NeurIPS 2020"),
         source=our_own("rvc.optimizers.fromage.Fromage"), rates=matched(5e-4), clip_norm=1.0, state=StateBytes(0.0, 0.0), learns=2,
-        verdict=toy("works", 1.30), stars=2.0,
+        stars=2.0,
         sentence="No memory at all, and no momentum: noisy. Written here from the paper, for its published code is not free for every use.",
         advice=("little memory",)),
     OptimizerSpec(
@@ -61,7 +60,7 @@ SPECS = (
         paper=Paper("Liu, Bernstein, Meister and Yue", "Learning by Turning: Neural Architecture Aware Optimisation", 2021, "2102.07227",
                     "ICML 2021"),
         source=our_own("rvc.optimizers.nero.Nero"), rates=matched(5e-4), arguments={"beta": 0.999, "constraints": False},
-        state=StateBytes(0.02, 0.02), learns=2, verdict=toy("experimental", 1.37), stars=2.0,
+        state=StateBytes(0.02, 0.02), learns=2, stars=2.0,
         sentence="Without the paper's constraints: they would set every gain of a weight norm to 0 and rescale every pretrained kernel.",
         advice=("little memory",)),
 )

@@ -1,7 +1,7 @@
 """Those that look at a weight as a matrix, or at the curvature of the loss."""
 
 from rvc.optimizers.catalogue.builtin import ONE_MOMENT
-from rvc.optimizers.spec import OptimizerSpec, Paper, StateBytes, knob, matched, momentum, pytorch_optimizer, toy
+from rvc.optimizers.spec import OptimizerSpec, Paper, StateBytes, knob, matched, momentum, pytorch_optimizer
 
 NOT_MATRICES = ("AdamW at half the rate for biases, the gains of weight norms, embeddings, and the first and last layers: what is no "
                 "matrix, or one from or to a single channel")
@@ -17,7 +17,7 @@ SPECS = (
         arguments={"nesterov": True, "use_adjusted_lr": True, "weight_decay": 0.0},
         knobs=(momentum(0.95), knob("ns_steps", 5, 1, 20, "Newton-Schulz steps towards orthogonality")),
         grouping="muon", grouping_says=f"kernels as matrices of outputs × everything else; {NOT_MATRICES}", rest_rate=0.5,
-        rewrites_gradients=True, state=ONE_MOMENT, learns=2.5, verdict=toy("experimental", 1.26), stars=5.0,
+        rewrites_gradients=True, state=ONE_MOMENT, learns=2.5, stars=5.0,
         sentence="Made for the hidden matrices of language models. Under weight norm only a kernel's direction counts, so its gain is "
                  "unproven.",
         advice=("fast convergence", "little memory")),
@@ -30,7 +30,7 @@ SPECS = (
         arguments={"betas": (0.96, 0.99), "weight_decay": 0.0, "eps": 1e-12},
         knobs=(knob("interval", 10, 1, 1000, "Steps between two looks at the curvature"),
                knob("clip", 0.01, 1e-4, 1.0, "The largest step of a weight, as a share of the rate", into="p")),
-        curvature_every="interval", state=StateBytes(12.0, 12.0), learns=1.5, verdict=toy("experimental", 1.31), stars=5.0,
+        curvature_every="interval", state=StateBytes(12.0, 12.0), learns=1.5, stars=5.0,
         sentence="A stand-in: the curvature is the squared gradient of the batch, for the paper's own estimates need class labels or a "
                  "second backward pass that mixed precision and several GPUs break."),
     OptimizerSpec(
@@ -45,8 +45,7 @@ SPECS = (
         knobs=(knob("interval", 100, 10, 10000, "Steps between two computations of the roots, which are the slow part",
                     into="preconditioning_compute_steps"),),
         grouping="matrices", grouping_says=f"kernels in blocks of up to 512; {NOT_MATRICES}", rest_rate=0.5,
-        state=StateBytes(21.7, 18.2), learns=5, verdict=toy("experimental", 1.22, but="its roots were never computed in so few steps"),
-        stars=2.5,
+        state=StateBytes(21.7, 18.2), learns=5, stars=2.5,
         sentence="The scalable form, in blocks of 512 and with AdaGrad's step lengths. Slow, and more than twice AdamW's memory."),
     OptimizerSpec(
         name="SOAP", title="SOAP", category="second-order",
@@ -58,7 +57,7 @@ SPECS = (
         knobs=(knob("interval", 10, 1, 1000, "Steps between two renewals of the eigenbasis", into="precondition_frequency"),),
         grouping="matrices", grouping_says=f"kernels along each side of up to 1024; {NOT_MATRICES}", rest_rate=0.5,
         stays_still="kernels in the very first step, which only builds their eigenbasis",
-        state=StateBytes(15.4, 15.3), learns=5.5, verdict=toy("experimental", 1.24), stars=2.5,
+        state=StateBytes(15.4, 15.3), learns=5.5, stars=2.5,
         sentence="Strong in small tries, at several times the time per step and twice AdamW's memory. Its first step only looks.",
         advice=("fast convergence",)),
     OptimizerSpec(
@@ -70,6 +69,6 @@ SPECS = (
         # Its own warm-up, which would ignore the run's schedule, is off in favour of ours.
         arguments={"beta": 0.9, "rebound": "belief", "weight_decay": 0.0, "warmup_steps": 0, "eps": 1e-4}, warmup_steps=500,
         first_steps=0.1,
-        state=StateBytes(12.0, 12.0), learns=3.5, verdict=toy("experimental", 1.33), stars=4.0,
+        state=StateBytes(12.0, 12.0), learns=3.5, stars=4.0,
         sentence="Needs its warm-up of 500 steps. Not APOLLO (arXiv 2412.05270) of 2024, which is about memory."),
 )

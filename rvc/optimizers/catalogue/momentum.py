@@ -1,7 +1,7 @@
 """Those that differ in how they carry earlier gradients on."""
 
 from rvc.optimizers.catalogue.builtin import BY_GRADIENT, LOST, TWO_MOMENTS, UNEVEN
-from rvc.optimizers.spec import OptimizerSpec, Paper, SameAs, StateBytes, knob, matched, momentum, pytorch_optimizer, toy
+from rvc.optimizers.spec import OptimizerSpec, Paper, SameAs, StateBytes, knob, matched, momentum, pytorch_optimizer
 
 SPECS = (
     OptimizerSpec(
@@ -13,7 +13,7 @@ SPECS = (
         knobs=(knob("noise", 1e-3, 0.0, 1.0, "How much the noise seen so far shortens the steps"),), clip_norm=BY_GRADIENT,
         first_steps=UNEVEN, stays_still=LOST, scheduled=False,
         schedule_says="constant: its steps follow a rule of their own, and the paper knows no rate", state=TWO_MOMENTS, learns=25,
-        verdict=toy("completeness", 1.30), stars=2.0,
+        stars=2.0,
         sentence="Best in theory, for convex problems. The rate is one over the paper's Lipschitz constant; clip the gradient."),
     OptimizerSpec(
         name="AggMo", title="AggMo", category="momentum and control",
@@ -23,7 +23,7 @@ SPECS = (
         source=pytorch_optimizer("AggMo"), rates=matched(3e-3), arguments={"betas": (0.0, 0.9, 0.99), "weight_decay": 0.0},
         knobs=(knob("slowest", 0.99, 0.0, 0.999, "The longest of the three momenta; the others are 0 and 0.9", into="betas", place=2),),
         clip_norm=BY_GRADIENT, first_steps=UNEVEN, stays_still=LOST, state=StateBytes(12.0, 12.0), learns=21,
-        verdict=toy("completeness", 1.37), stars=2.0,
+        stars=2.0,
         sentence="Goes up to 37 times as far as SGD at the same rate, and as the gradient's size says: clip it."),
     OptimizerSpec(
         name="PID", title="PID", category="momentum and control",
@@ -36,6 +36,6 @@ SPECS = (
         clip_norm=BY_GRADIENT, first_steps=UNEVEN, stays_still=LOST, rewrites_gradients=True, state=StateBytes(12.0, 12.0),
         same_as=(SameAs("SGD", "at momentum 0, both"),),
         learns=15,
-        verdict=toy("completeness", 1.42), stars=2.0,
+        stars=2.0,
         sentence="Steps are 16 to 51 times plain SGD's at the same rate: clip the gradient, and do not raise the rate."),
 )

@@ -14,7 +14,6 @@ from rvc.optimizers.spec import (
     momentum,
     pytorch_optimizer,
     schedulefree,
-    toy,
     weight_decay,
 )
 
@@ -40,21 +39,21 @@ SPECS = (
         **AVERAGING, name="ScheduleFreeAdamW", title="Schedule-free AdamW",
         description="AdamW that averages its way to where a schedule would have led.",
         paper=ROAD, rates=matched(5e-4), arguments={"betas": (0.9, 0.999), "eps": 1e-8}, knobs=(weight_decay(0.01),),
-        state=TWO_MOMENTS, learns=6, verdict=toy("recommended", 1.19), stars=5.0,
+        state=TWO_MOMENTS, learns=6, stars=5.0,
         sentence="No decay to tune, and stopping early costs nothing: what you hear is always the average. The rate still matters.",
         advice=("no schedule", "fast convergence")),
     OptimizerSpec(
         **AVERAGING, name="ScheduleFreeAdam", title="Schedule-free Adam",
         description="Schedule-free AdamW without weight decay; the paper has no method of this name.",
         paper=ROAD, rates=matched(5e-4), arguments={"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0},
-        state=TWO_MOMENTS, same_as=(SameAs("ScheduleFreeAdamW", "at weight decay 0"),), learns=6, verdict=toy("works", 1.19), stars=3.5,
+        state=TWO_MOMENTS, same_as=(SameAs("ScheduleFreeAdamW", "at weight decay 0"),), learns=6, stars=3.5,
         sentence="Take ScheduleFreeAdamW; this is the same with a weight decay of 0.", advice=("no schedule",)),
     OptimizerSpec(
         **{**AVERAGING, "source": schedulefree("SGDScheduleFree"), "first_steps": 0.1 * UNEVEN}, name="ScheduleFreeSGD",
         title="Schedule-free SGD",
         description="SGD that averages its way to where a schedule would have led.",
         paper=ROAD, rates=matched(0.1), arguments={"weight_decay": 0.0}, knobs=(momentum(0.9),), clip_norm=BY_GRADIENT, stays_still=LOST,
-        state=ONE_MOMENT, learns=16, verdict=toy("completeness", 1.32), stars=2.0,
+        state=ONE_MOMENT, learns=16, stars=2.0,
         sentence="Its rate holds with the gradient clipped to a norm of 1; ten times as high it circles around where it should end."),
     OptimizerSpec(
         **ESTIMATING, **FIRST_GUESS, name="Prodigy", title="Prodigy",
@@ -63,7 +62,7 @@ SPECS = (
         source=pytorch_optimizer("Prodigy"),
         arguments={"betas": (0.9, 0.999), "d0": 1e-6, "weight_decay": 0.0, "bias_correction": True, "safeguard_warmup": True, "eps": 1e-8},
         knobs=(knob("d_coef", 0.5, 0.01, 10.0, "Multiplies the estimated rate: lower when it tears, higher when it crawls"),),
-        state=StateBytes(16.0, 16.0), learns=21, verdict=toy("experimental", 1.38), stars=4.5,
+        state=StateBytes(16.0, 16.0), learns=21, stars=4.5,
         sentence="Leave the rate at 1 and turn d_coef. Twice AdamW's memory; for the generator, with AdamW for the discriminator.",
         advice=("no learning rate",)),
     OptimizerSpec(
@@ -71,7 +70,7 @@ SPECS = (
         description="Adam that estimates its rate from weighted sums of gradients.",
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptAdam"),
         arguments={"betas": (0.9, 0.999), "d0": 1e-6, "weight_decay": 0.0, "bias_correction": True, "eps": 1e-8}, knobs=(SLOW_GROWTH,),
-        state=StateBytes(12.0, 12.0), learns=2, verdict=toy("experimental", 1.27), stars=4.0,
+        state=StateBytes(12.0, 12.0), learns=2, stars=4.0,
         sentence="Leave the rate at 1; the first few hundred steps hardly move while it looks for its own. Its guarantees are not for "
                  "GANs.",
         advice=("no learning rate",)),
@@ -80,7 +79,7 @@ SPECS = (
         description="AdaGrad that estimates its rate; the one the theory is about.",
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptAdaGrad"),
         arguments={"momentum": 0.0, "d0": 1e-4, "weight_decay": 0.0, "eps": 0.0},
-        state=StateBytes(12.0, 12.0), learns=6.5, verdict=toy("experimental", 1.37), stars=3.5,
+        state=StateBytes(12.0, 12.0), learns=6.5, stars=3.5,
         sentence="Its authors call it experimental. DAdaptAdam or Prodigy first.", advice=("no learning rate",)),
     OptimizerSpec(
         **ESTIMATING, name="DAdaptSGD", title="D-Adaptation SGD",
@@ -89,6 +88,6 @@ SPECS = (
         paper=D_ADAPTATION, source=pytorch_optimizer("DAdaptSGD"), arguments={"d0": 1e-3, "weight_decay": 0.0},
         knobs=(momentum(0.9), SLOW_GROWTH), clip_norm=BY_GRADIENT, first_steps=0.1 * UNEVEN, stays_still=LOST,
         state=StateBytes(12.0, 12.0), learns=8,
-        verdict=toy("completeness", 1.57, but="from a first guess of 1e-6"), stars=2.5,
+        stars=2.5,
         sentence="Follows the size of the gradient: clip it. It begins at a thousandth, for from the usual millionth it hardly moves."),
 )

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rvc.errors import SettingsError
+from rvc.interval import STUDENT
 from rvc.optimizers.checks import check
 from rvc.optimizers.registry import OPTIMIZERS, named
 from rvc.train.lab import halving
 from rvc.train.lab.halving import Round
-from rvc.train.lab.ranking import STUDENT
 
 STEPS, SEEDS = 2000, 3
 FACTORS = (0.3, 1.0, 3.0)  # of the rate: finer differences drown in those between seeds

@@ -1,7 +1,5 @@
 """What the distances of several seeds say: means with their intervals, who comes before whom, and when a curve met another's end.
 
-An interval is Student's, 95 %, two-sided: of so few seeds the spread is known badly, and the factor says so.
-
 Who is best is decided by differences, not by whether intervals overlap: every finalist saw the same clips in the same order with the same
 noise under the same seed, so what a seed does to all of them falls out of the difference. The best has won when the interval of its lead is
 above zero over each of the others. Where nothing differs, that names a winner in one lab of twenty between two, and in one of a hundred
@@ -12,31 +10,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Literal
 
+from rvc.interval import Interval
 from rvc.train.lab.trial import Candidate, Point, Trial
-
-# The 97.5 % point of Student's t by the number of values (degrees of freedom: one less).
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean, and half the width of its 95 % interval: infinite for one value, which says nothing about chance."""
-
-    mean: float
-    half: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Interval":
-        """Of one to ten values; NaN when one of them is."""
-        if len(values) == 1:
-            return cls(values[0], math.inf)
-        return cls(fmean(values), STUDENT[len(values)] * stdev(values) / math.sqrt(len(values)))
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.half:.3f}" if math.isfinite(self.half) else f"{self.mean:.3f}"
 
 
 def mean_curve(trials: Sequence[Trial]) -> tuple[Point, ...]:
