@@ -6,8 +6,6 @@ comes out, 24 kHz, about three minutes each.
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
