@@ -15,7 +15,7 @@ from rvc.settings import from_flat
 from rvc.voices import VoiceLibrary
 from rvc.voices.speakers import speakers_of
 from tabs import widgets
-from tabs.boundary import PageError, errors_as_words, handler
+from tabs.boundary import PageError, errors_as_words, handler, sentence
 from tabs.choices import detector_choices, embedder_choices
 from tabs.form import Form
 from tabs.page import QUIET, Page
@@ -158,7 +158,13 @@ def _of_voice(home: Home, voice: str | None, speaker: str) -> list[Any]:
 
 
 def _about(home: Home, voice: str | None) -> str:
-    """One line on the voice that is chosen; without opening the file, which would import torch while the page opens."""
+    """One line on the voice that is chosen; without opening the file, which would import torch while the page opens. Below it what came
+    with the studio and is gone.
+    """
+    return _about_voice(home, voice) + "".join(widgets.note(sentence(error), "bad") for error in VoiceLibrary(home).lost().values())
+
+
+def _about_voice(home: Home, voice: str | None) -> str:
     if not voice:
         return widgets.note("There is no voice yet. Train one in the Train tab, or put a .pth file and its .index into a folder of logs.")
     entry = VoiceLibrary(home).find(voice)

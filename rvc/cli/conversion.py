@@ -83,6 +83,8 @@ def voices(*, json: bool = False) -> int:
     print_table([("VOICE", "FILE", "INDEX", "FROM")] + [
         (entry.name, entry.path.name, entry.index.name if entry.index else "–", "Timbre" if entry.bundled else "logs")
         for entry in library.entries()])
+    for error in library.lost().values():
+        print(f"Warning: {error}", file=sys.stderr)
     return 0
 
 

@@ -115,11 +115,15 @@ class VoiceLibrary:
         except FormatError as error:
             raise FormatError(error.message, fix=self.home.restoring(path) or error.fix) from error
 
+    def lost(self) -> dict[str, MissingAssetError]:
+        """By name the voices that came with the studio and are gone, each with what brings it back."""
+        paths = (folder / f"{folder.name}.pth" for folder in self._bundled_folders())
+        return {path.stem: MissingAssetError(f"{path}, a voice that comes with the studio, is missing.", fix=restored_by(path))
+                for path in paths if not path.is_file()}
+
     def _refuse_lost(self, wanted: str) -> None:
-        for folder in self._bundled_folders():
-            path = folder / f"{folder.name}.pth"
-            if wanted in (folder.name, f"{BUNDLED}{folder.name}") and not path.is_file():
-                raise MissingAssetError(f"{path}, a voice that comes with the studio, is missing.", fix=restored_by(path))
+        if error := self.lost().get(wanted.removeprefix(BUNDLED)):
+            raise error
 
     def _at(self, path: Path) -> VoiceEntry:
         indexes = [one for one in path.parent.iterdir() if _is_index(one.name)]
