@@ -1,11 +1,13 @@
 """A run folder as the first two stages leave it, made without an embedder: enough to fit tiny networks in milliseconds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from rvc.models import config
 from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train import new_run
@@ -16,6 +18,19 @@ from tests.sounds import singing
 
 SAMPLE_RATE = 24_000  # the fewest samples a frame: what a step costs
 SECONDS = (0.4, 0.55, 0.7, 0.9, 1.2)  # a clip each
+
+
+@pytest.fixture(scope="module")
+def thin():
+    """Tiny networks with few operations and short slices, within this process: most of a step's time is spent on calling them.
+
+    For ``usefixtures`` of a file that fits networks again and again, and starts no process that would fit them too.
+    """
+    size = {"upsample_initial_channel": 32, "resblock_kernel_sizes": (3,), "resblock_dilation_sizes": ((1, 3, 5),)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(config._SIZES, "tiny", config._SIZES["tiny"] | size)
+        patch.setitem(config.STANDARD, ("v2", SAMPLE_RATE), replace(config.STANDARD["v2", SAMPLE_RATE], segment_samples=2880))
+        yield
 
 
 @pytest.fixture
