@@ -115,8 +115,13 @@ def test_our_slider_is_gradios_for_the_browser():
     assert Slider(0, 1).get_block_name() == "slider"
 
 
-def test_a_number_that_may_be_left_out_is_emptied_when_the_page_opens_and_nothing_else_is_touched():
+def test_a_page_that_opens_touches_what_is_not_as_built_and_empties_numbers_that_may_be_left_out():
     form = form_of(TrainingSettings)
-    updates = dict(zip(form.components, form.emptied(), strict=True))
-    assert {name for name, update in updates.items() if update != gr.skip()} == {"learning_rate", "learning_rate_d"}
-    assert all(updates[name]["value"] is None for name in ("learning_rate", "learning_rate_d"))
+
+    def set_by(values: dict) -> dict:
+        updates = dict(zip(form.components, form.opening(from_flat(TrainingSettings, values)), strict=True))
+        return {name: update["value"] for name, update in updates.items() if update != gr.skip()}
+
+    empty = {"learning_rate": None, "learning_rate_d": None}
+    assert set_by({}) == empty
+    assert set_by({"sample_rate": 24000, "epochs": 200}) == {"sample_rate": 24000} | empty
