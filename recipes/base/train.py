@@ -7,7 +7,7 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipes.base import dataset
@@ -22,16 +22,21 @@ class Plan:
     minutes_each: float  # of every speaker
     flags: dict[str, str]
 
+    def lasting(self, epochs: int | None) -> "Plan":
+        """``None``: as long as it is."""
+        return self if epochs is None else replace(self, flags=self.flags | {"epochs": str(epochs)})
+
 
 # What all plans share. The pitch detector is the fastest: nothing here depends on its last cent.
 FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": "scratch", "embedder": "builtin", "f0-method": "swift",
          "held-out-percent": "0", "overlap-seconds": "0.1", "schedule": "cosine", "warmup-steps": "100", "clip-generator": "1000"}
-# A GPU makes a good one in some hours. Two cores make a preview in little more than one: most of it on the mel loss alone.
+# On one core of a CPU a step without the discriminator takes 1.2 s and one with it 3 s, so that most of its night goes by without. An hour,
+# 1600 steps, was not enough: docs/starter.md. That of a GPU is about 100,000 steps, and two hours of speech, not 47 minutes.
 PLANS = {
     "cuda": Plan(minutes_each=30, flags={"batch-size": "16", "epochs": "600", "save-every-epochs": "25", "learning-rate": "3e-4",
                                          "generator-alone-steps": "10000", "ema-decay": "0.999"}),
-    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "7", "save-every-epochs": "1", "learning-rate": "8e-4",
-                                       "learning-rate-d": "1.2e-3", "generator-alone-steps": "1700", "slice-seconds": "2"}),
+    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "60", "save-every-epochs": "2", "learning-rate": "8e-4",
+                                       "learning-rate-d": "1.2e-3", "generator-alone-steps": "15000", "slice-seconds": "2"}),
 }
 
 
@@ -39,9 +44,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("corpus", type=Path, help="the folder that recipes.corpus made")
     parser.add_argument("--home", type=Path, default=Path("base-home"), help="where the dataset and the run go")
-    parser.add_argument("--device", choices=PLANS, default="cuda", help="cuda takes hours for a good pair, cpu one hour for a preview")
+    parser.add_argument("--device", choices=PLANS, default="cuda", help="cuda takes some hours, cpu a night for less")
+    parser.add_argument("--epochs", type=int, help="more or fewer than planned; the learning rate reaches zero at the last one")
     asked = parser.parse_args()
-    home, plan = asked.home.resolve(), PLANS[asked.device]
+    home, plan = asked.home.resolve(), PLANS[asked.device].lasting(asked.epochs)
     data = home / "dataset"
     if not data.is_dir():
         for speaker, minutes in dataset.build(asked.corpus, data, plan.minutes_each).items():
