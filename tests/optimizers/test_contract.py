@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from rvc.errors import SettingsError
 from rvc.models.config import config_for
 from rvc.models.discriminators import Discriminator
+from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.optimizers.build import load_checked
 from rvc.optimizers.registry import OPTIMIZERS
@@ -59,9 +60,9 @@ class Real:
 def generator_loss(network: Synthesizer) -> Tensor:
     frames, config = network.config.segment_frames, network.config
     lengths = torch.full((2,), frames)
-    made = network(content=torch.randn(2, frames, config.content_channels), lengths=lengths, coarse=torch.randint(1, 256, (2, frames)),
-                   f0_hz=torch.full((2, frames), 220.0), spec=torch.rand(2, config.spec_channels, frames), spec_lengths=lengths,
-                   speaker_id=torch.tensor([0, 1]))
+    speech = Speech(content=torch.randn(2, frames, config.content_channels), lengths=lengths, coarse=torch.randint(1, 256, (2, frames)),
+                    f0_hz=torch.full((2, frames), 220.0), speaker_id=torch.tensor([0, 1]))
+    made = network(speech, torch.rand(2, config.spec_channels, frames))
     apart = made.z_p - made.mean_p
     return LOSS_WEIGHT * (made.audio - torch.randn_like(made.audio)).abs().mean() + (apart.square() * torch.exp(-2 * made.log_std_p)).mean()
 

@@ -43,7 +43,8 @@ def test_a_default_rate_is_neither_frozen_nor_exploding(name, of_d):
 def test_a_rate_ten_thousand_times_too_small_is_frozen(name, of_d):
     frozen, = told(name, of_d, 1e-4, STEPS)
     assert frozen.code == "frozen"
-    assert "the flow" in frozen.message  # steps as long as the gradient go further near the loss, in the vocoder and the critics
+    # Steps as long as the gradient go further near the loss, in the vocoder and the critics; LAMB's go further where weights begin at 0.
+    assert "the flow" in frozen.message or "the content encoder" in frozen.message
 
 
 @both
