@@ -20,6 +20,8 @@ from tests.sounds import singing
 from tests.train.conftest import SAMPLE_RATE
 from tests.train.listening import CPU, Constant, config_of, hold_out, mark, random_network
 
+pytestmark = pytest.mark.usefixtures("thin")
+
 
 class Listening:
     """Stands in for the embedder: features that say where they are, and how often it was asked."""

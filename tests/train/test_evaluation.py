@@ -20,6 +20,8 @@ from rvc.train.scores import EpochScores
 from tests.train.conftest import SAMPLE_RATE
 from tests.train.listening import CPU, Constant, config_of, hold_out, mark, random_network
 
+pytestmark = pytest.mark.usefixtures("thin")
+
 
 @pytest.fixture
 def heard(monkeypatch) -> list[str]:

@@ -27,6 +27,8 @@ from rvc.train.trainer import Trainer
 from rvc.voices import VoiceModel
 from tests.train.conftest import make_run
 
+pytestmark = pytest.mark.usefixtures("thin")
+
 STEPS_PER_EPOCH = 3  # five clips in batches of two
 
 

@@ -15,6 +15,8 @@ from rvc.train.ranks import ALONE, Ranks
 from rvc.train.state import TrainingState
 from rvc.train.step import Stepper
 
+pytestmark = pytest.mark.usefixtures("thin")
+
 CPU = torch.device("cpu")
 BATCH = 4
 
