@@ -30,13 +30,14 @@ class Plan:
 # What all plans share. The pitch detector is the fastest: nothing here depends on its last cent.
 FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": "scratch", "embedder": "builtin", "f0-method": "swift",
          "held-out-percent": "0", "overlap-seconds": "0.1", "schedule": "cosine", "warmup-steps": "100", "clip-generator": "1000"}
-# On one core of a CPU a step without the discriminator takes 1.2 s and one with it 3 s, so that most of its night goes by without. An hour,
-# 1600 steps, was not enough: docs/starter.md. That of a GPU is about 100,000 steps, and two hours of speech, not 47 minutes.
+# A GPU: about 100,000 steps of two hours of speech, against the discriminator from the first on, as the family trains. One core of a CPU:
+# a step without the discriminator takes 1.2 s and one with it 3 s. 1600 without it did not teach the vocoder to follow its pitch
+# (docs/starter.md), so most of the night is spent with it.
 PLANS = {
-    "cuda": Plan(minutes_each=30, flags={"batch-size": "16", "epochs": "600", "save-every-epochs": "25", "learning-rate": "3e-4",
-                                         "generator-alone-steps": "10000", "ema-decay": "0.999"}),
-    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "60", "save-every-epochs": "2", "learning-rate": "8e-4",
-                                       "learning-rate-d": "1.2e-3", "generator-alone-steps": "15000", "slice-seconds": "2"}),
+    "cuda": Plan(minutes_each=30, flags={"batch-size": "16", "epochs": "600", "save-every-epochs": "25", "learning-rate": "2e-4",
+                                         "ema-decay": "0.999"}),
+    "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "40", "save-every-epochs": "2", "learning-rate": "4e-4",
+                                       "generator-alone-steps": "2000", "slice-seconds": "2"}),
 }
 
 
