@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from statistics import fmean
+from typing import Any
 
 import torch
 
@@ -188,8 +189,15 @@ class _Clock:
 
 
 def _state_bytes(state: TrainingState) -> int:
-    states = [one for optimizer in (state.optimizer_g, state.optimizer_d) for one in optimizer.state.values()]
-    return sum(value.nbytes for one in states for value in one.values() if isinstance(value, torch.Tensor))
+    return sum(_bytes(one) for optimizer in (state.optimizer_g, state.optimizer_d) for one in optimizer.state.values())
+
+
+def _bytes(value: Any) -> int:
+    """Of all tensors in ``value``, which may be a dictionary or a list of them."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return sum(map(_bytes, inside))
 
 
 def _first_line(error: Exception) -> str:
