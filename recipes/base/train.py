@@ -10,7 +10,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recipes.base import dataset
+from recipes.base import blank, dataset
+from rvc.paths import Home
 
 RUN = "starter"
 
@@ -28,16 +29,15 @@ class Plan:
 
 
 # What all plans share. The pitch detector is the fastest: nothing here depends on its last cent.
-FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": "scratch", "embedder": "builtin", "f0-method": "swift",
+FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": blank.NAME, "embedder": "builtin", "f0-method": "swift",
          "held-out-percent": "0", "overlap-seconds": "0.1", "schedule": "cosine", "warmup-steps": "100", "clip-generator": "1000"}
 # A GPU: about 100,000 steps of two hours of speech, against the discriminator from the first on, as the family trains. One core of a CPU:
-# a step without the discriminator takes 1.2 s and one with it 3 s. 1600 without it did not teach the vocoder to follow its pitch
-# (docs/starter.md), so most of the night is spent with it.
+# a step without the discriminator takes 1.2 s and one with it 3 s; a night is some hours of each.
 PLANS = {
     "cuda": Plan(minutes_each=30, flags={"batch-size": "16", "epochs": "600", "save-every-epochs": "25", "learning-rate": "2e-4",
                                          "ema-decay": "0.999"}),
     "cpu": Plan(minutes_each=5, flags={"batch-size": "6", "epochs": "40", "save-every-epochs": "2", "learning-rate": "4e-4",
-                                       "generator-alone-steps": "2000", "slice-seconds": "2"}),
+                                       "generator-alone-steps": "5000", "slice-seconds": "2"}),
 }
 
 
@@ -53,6 +53,7 @@ def main() -> None:
     if not data.is_dir():
         for speaker, minutes in dataset.build(asked.corpus, data, plan.minutes_each).items():
             print(f"{speaker:20} {minutes:5.1f} min", flush=True)
+    blank.pair(Home(home))
     sys.exit(subprocess.run(command(data, plan, asked.device), env={**os.environ, "TIMBRE_HOME": str(home)}).returncode)
 
 

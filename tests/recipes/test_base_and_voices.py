@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes.base import export, train
+from recipes.base import blank, export, train
 from recipes.voices import speech
 from recipes.voices import train as voices
 from rvc import jobs
 from rvc.cli import main
 from rvc.download import sidecar, starter
 from rvc.paths import Home
-from rvc.train import bases
+from rvc.train import base_weights, bases
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tests.sounds import write_dataset
@@ -45,13 +45,25 @@ def asked(home, monkeypatch, tmp_path):
     return settings
 
 
-def test_the_base_model_is_trained_as_what_the_studio_takes_it_for(asked):
+def test_the_base_model_is_trained_as_what_the_studio_takes_it_for(asked, home):
+    blank.pair(home)
     for plan in train.PLANS.values():
         settings = asked(lambda data, plan=plan: train.command(data, plan, "cpu"))
         assert bases.network_of(settings, settings.model.embedder) == starter.NETWORK
 
 
-def test_a_plan_lasts_as_many_epochs_as_are_asked_for(asked):
+def test_what_the_base_model_starts_from_can_be_started_from_and_its_source_is_loud(home):
+    made = blank.pair(home)
+    base = bases.named(blank.NAME, home)
+    base_weights.refuse_unfit(base, starter.NETWORK)
+    weight = base_weights.read(base, starter.NETWORK).generator["model"]["dec.m_source.l_linear.weight"]
+    assert weight.item() == blank.SOURCE_GAIN
+    before = made.g_path.read_bytes()
+    assert blank.pair(home).g_path.read_bytes() == before
+
+
+def test_a_plan_lasts_as_many_epochs_as_are_asked_for(asked, home):
+    blank.pair(home)
     assert asked(lambda data: train.command(data, train.PLANS["cuda"].lasting(3), "cpu")).fit.epochs == 3
     assert train.PLANS["cpu"].lasting(None) == train.PLANS["cpu"]
 
