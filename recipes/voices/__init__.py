@@ -1,1 +1,1 @@
-"""The two voices that come with the studio: one high, one low, neither of them a person's."""
+"""The two voices that come with the studio: one high, one low, both learnt from synthetic speech."""

@@ -29,7 +29,7 @@ class Speaker:
 
 
 def lark(packages: Packages, texts: list[str]) -> Iterator[np.ndarray]:
-    """The high one: hibari's only built-in voice, learnt from one that Kokoro's makers mixed from several."""
+    """The high one: hibari's only built-in voice, learnt from Kokoro's *af_heart*."""
     for samples, _, _ in synthesis.hibari(packages, texts):
         yield samples
 
