@@ -32,7 +32,7 @@ def test_the_winner_is_seen_and_taken_with_a_click(page, server: Server, run: Tr
     watch = Watch(page)
     opened(page, server.url, "train")
     page.locator("#train-shown input").click()
-    page.get_by_role("option", name=NAME).click()
+    page.get_by_role("option", name=NAME, exact=True).click()
     page.get_by_role("button", name="Optimizer lab").click()
     expect(page.locator("#lab-card tbody tr")).to_have_count(2)
     expect(page.locator("#lab-card")).to_contain_text("Lion wins: it is nearer than AdamW")
@@ -48,7 +48,7 @@ def test_the_winner_is_seen_and_taken_with_a_click(page, server: Server, run: Tr
 def test_what_cannot_be_compared_is_told_before_anything_starts(page, server: Server, run: TrainingRun):
     opened(page, server.url, "train")
     page.locator("#train-shown input").click()
-    page.get_by_role("option", name=NAME).click()
+    page.get_by_role("option", name=NAME, exact=True).click()
     page.get_by_role("button", name="Optimizer lab").click()
     page.locator("#lab-steps input").fill("50")
     expect(page.locator("#lab-estimate")).to_contain_text("50 steps are too few")
