@@ -13,13 +13,14 @@ import time
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 
 from rvc.errors import RunBusyError, RunError
 from rvc.events import EventLog, JobState, Metrics, fold
 from rvc.paths import PROJECT, Home, write_text_whole
+from rvc.train.job_folder import JobFolder
 from rvc.train.lab.record import LabFolder
 from rvc.train.run import TrainingRun
 
@@ -30,32 +31,17 @@ KILL_WAIT_SECONDS = 10.0
 _WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
-class Job(Protocol):
-    """A folder that a worker works in: a run's, or that of its optimizer lab."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def events(self) -> EventLog: ...
-    @property
-    def worker_log(self) -> Path: ...
-    @property
-    def stop_file(self) -> Path: ...
-    @property
-    def launch_file(self) -> Path: ...
-
-
 def launch(run: TrainingRun) -> JobState:
     """A detached worker that trains ``run``, in a process group of its own. ``RunBusyError`` while something works on it."""
     return _launched(run, run)
 
 
 def launch_lab(run: TrainingRun) -> JobState:
-    """The same for the optimizer lab of ``run``, which has been begun. Its job is ``LabFolder(run)``."""
-    return _launched(run, LabFolder(run), "lab")
+    """The same for the optimizer lab of ``run``, which has been begun. Its job is ``LabFolder.of(run)``."""
+    return _launched(run, LabFolder.of(run), "lab")
 
 
-def _launched(run: TrainingRun, job: Job, *what: str) -> JobState:
+def _launched(run: TrainingRun, job: JobFolder, *what: str) -> JobState:
     with run.launch_lock:  # of two that launch at once the second finds the worker of the first
         _refuse_busy(run)
         job.stop_file.unlink(missing_ok=True)
@@ -104,7 +90,7 @@ def stop(folder: Path, *, wait_seconds: float | None = None, kill: bool = False)
     """
     if not state(folder).active:
         return True
-    (folder / "stop").touch()
+    JobFolder(folder).stop_file.touch()
     if wait_seconds is None:
         return False
     if wait(folder, wait_seconds):
@@ -127,7 +113,7 @@ def wait(folder: Path, seconds: float = 30.0) -> bool:
 def log_tail(folder: Path, lines: int = 40) -> str:
     """The last lines that the worker printed."""
     try:
-        with open(folder / "worker.log", "rb") as file:
+        with open(JobFolder(folder).worker_log, "rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 200 * lines))
             return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
     except FileNotFoundError:

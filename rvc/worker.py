@@ -16,8 +16,8 @@ import psutil
 
 from rvc.errors import RvcError
 from rvc.events import Ended, Event, Metrics, Progress, Started
-from rvc.jobs import Job
 from rvc.paths import Home
+from rvc.train.job_folder import JobFolder
 from rvc.train.lab.record import LabFolder
 from rvc.train.run import TrainingRun
 from rvc.words import in_words, tenth
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         run = TrainingRun.open(Path(arguments[0]).resolve())
         if arguments[1:]:
             with run.held_by_lab():
-                return work(LabFolder(run), partial(_compared, run))
+                return work(LabFolder.of(run), partial(_compared, run))
         with run.held():
             return work(run, partial(_trained, run))
     except RvcError as error:
@@ -55,7 +55,7 @@ def _compared(run: TrainingRun, stop: Callable[[], bool]) -> Iterator[Event]:
     return Experiment(run, _home_of(run), stop).events()
 
 
-def work(job: Job, events: Callable[[Callable[[], bool]], Iterator[Event]]) -> int:
+def work(job: JobFolder, events: Callable[[Callable[[], bool]], Iterator[Event]]) -> int:
     """All of ``events``, which are told when to stop, whatever happens in them; the exit code."""
     log = _Log(job)
     me = psutil.Process()
@@ -82,7 +82,7 @@ class _Log:
     Metrics are thinned: twice a second is enough to watch. Of progress the output has a line for each tenth of a stage.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: JobFolder) -> None:
         self._events = job.events
         self._steps, self._logged_at, self._last = 0, 0.0, None
         self._told: tuple[str, int] = ("", -1)
@@ -107,7 +107,7 @@ class _Log:
         return event
 
 
-def _stop_when_asked(job: Job) -> Callable[[], bool]:
+def _stop_when_asked(job: JobFolder) -> Callable[[], bool]:
     """True once the stop file exists or the system asked the process to end."""
     asked = []
     for name in ("SIGTERM", "SIGINT"):

@@ -114,7 +114,7 @@ class Seen:
 
     @classmethod
     def _of_run(cls, run: TrainingRun, mark: Any) -> "Seen":
-        lab, state = LabFolder(run), jobs.state(run.lab)
+        lab, state = LabFolder.of(run), jobs.state(run.lab)
         record, stop_asked = lab.record(), lab.stop_file.exists()
         if record is None:
             return cls(mark)
@@ -211,7 +211,7 @@ def estimate(studio: Studio, name: str | None, names: list[str], steps: int | No
 def _pace(run: TrainingRun) -> tuple[float | None, str]:
     """Seconds a step, and whose they were; ``None`` when nobody has measured any."""
     try:
-        record = LabFolder(run).record()
+        record = LabFolder.of(run).record()
     except RvcError:  # told where its results are shown
         record = None
     if record and record.steps_done:

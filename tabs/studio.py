@@ -17,6 +17,7 @@ from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home, checked_name
 from rvc.settings import from_flat
 from rvc.train import new_run, starter
+from rvc.train.job_folder import JobFolder
 from rvc.train.lab.apply import applied, winner_of
 from rvc.train.lab.asked import Asked
 from rvc.train.lab.record import LabFolder
@@ -125,24 +126,24 @@ class Studio:
 
     def start_lab(self, name: str, asked: Asked) -> None:
         """Compare optimizers on the run ``name``, in place of the lab before."""
-        lab = LabFolder(self.run(name))
+        lab = LabFolder.of(self.run(name))
         lab.begin(asked)
         self._make_room()
         jobs.launch_lab(lab.run)
 
     def resume_lab(self, name: str) -> None:
-        lab = LabFolder(self.run(name))
+        lab = LabFolder.of(self.run(name))
         lab.found()
         self._make_room()
         jobs.launch_lab(lab.run)
 
     def stop_lab(self, name: str) -> None:
-        _stop(LabFolder(self.run(name)))
+        _stop(LabFolder.of(self.run(name)))
 
     def use_winner(self, name: str) -> tuple[TrainingRun, Candidate]:
         """What the lab of the run ``name`` found becomes its setting."""
         run = self.run(name)
-        winner = winner_of(LabFolder(run).found())
+        winner = winner_of(LabFolder.of(run).found())
         return applied(run, self.home, winner), winner
 
     def new_settings(self, given: Mapping[str, Any] | None = None) -> TrainingSettings:
@@ -193,7 +194,7 @@ class Studio:
             return asked
 
 
-def _stop(job: jobs.Job) -> None:
+def _stop(job: JobFolder) -> None:
     """Ask politely; when that was done already, end it."""
     if job.stop_file.exists():
         jobs.stop(job.folder, wait_seconds=0, kill=True)

@@ -4,10 +4,10 @@ import sys
 
 from rvc import jobs
 from rvc.cli.output import Narrator
-from rvc.jobs import Job
+from rvc.train.job_folder import JobFolder
 
 
-def follow(job: Job, start: int) -> None:
+def follow(job: JobFolder, start: int) -> None:
     """Tell what the worker does from byte ``start`` of its events on. The first Ctrl-C stops it politely, the second kills it."""
     narrate, asked = Narrator(), False
     while True:

@@ -60,7 +60,7 @@ def lab(run: str, /, *, optimizers: _Names = None, steps: int | None = None, see
     """
     home = Home.here()
     found = TrainingRun.named(home, run)
-    place = LabFolder(found)
+    place = LabFolder.of(found)
     choices = {"optimizers": optimizers, "steps": steps, "seeds": seeds, "factors": factors}
     asked = {name: value for name, value in choices.items() if value is not None}
     if asked and (resume or show):

@@ -103,7 +103,8 @@ def excitation(waves: Tensor, voiced: Tensor, noise: Tensor) -> Tensor:
 class Source(nn.Module):
     """What excites the filter: waves at the pitch where voiced, noise where not (``m_source`` in files)."""
 
-    merge: Callable[[Tensor], Tensor]  # waves (B, N, H) to one (B, N, 1), within ±1: all that it learns
+    waves: Callable[[Tensor, Given], Tensor]  # f0 (B, T) to H waves (B, N, H)
+    merge: Callable[[Tensor], Tensor]  # these to one (B, N, 1), within ±1: all that it learns
 
     def __init__(self, *, hop_length: int, sample_rate: int) -> None:
         super().__init__()
@@ -116,10 +117,6 @@ class Source(nn.Module):
             with torch.no_grad():
                 waves = self.waves(f0_hz.float(), given)
             return self.merge(waves).mT
-
-    def waves(self, f0_hz: Tensor, given: Given) -> Tensor:
-        """f0 (B, T) -> (B, N, H)"""
-        raise NotImplementedError
 
 
 class SineSource(Source):

@@ -17,9 +17,9 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ValidationError
 
 from rvc.errors import RunBusyError, RunError
-from rvc.events import EventLog
 from rvc.paths import Home, checked_name, write_text_whole
 from rvc.settings import sentence
+from rvc.train.job_folder import JobFolder
 from rvc.train.settings import TrainingSettings
 
 FORMAT = 1
@@ -56,10 +56,9 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(JobFolder):
     """A folder in ``logs/``."""
 
-    folder: Path
     settings: TrainingSettings
     resolved: Resolved
     created: str
@@ -143,24 +142,6 @@ class TrainingRun:
     @property
     def index_path(self) -> Path:
         return self.folder / f"{self.name}.index"
-
-    @property
-    def events(self) -> EventLog:
-        return EventLog(self.folder / "events.jsonl")
-
-    @property
-    def worker_log(self) -> Path:
-        return self.folder / "worker.log"
-
-    @property
-    def stop_file(self) -> Path:
-        """While it exists the worker finishes its step, saves and ends."""
-        return self.folder / "stop"
-
-    @property
-    def launch_file(self) -> Path:
-        """Which process was started for this run last."""
-        return self.folder / "worker.json"
 
     def checkpoint(self, kind: str, step: int) -> Path:
         """``kind`` is G, D or state."""

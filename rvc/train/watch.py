@@ -129,8 +129,8 @@ class RunDoctor:
                                           "given nothing but what the content encoder guesses.", advice)
 
     def _gradient(self, network: str, limit: float) -> Iterator[Symptom]:
-        norm = self._median(f"grad/norm_{network}")
-        if norm is not None and norm > limit:
+        norm, limited = self._median(f"grad/norm_{network}"), self._median(f"grad/clipped_{network}")  # _clipping speaks of the limit
+        if norm is not None and norm > limit and not limited:
             yield Symptom(f"gradient_{network}",
                           f"The gradient of the {_NAMES[network]} is large: a norm of {norm:,.0f} (median of the last {RECENT} steps), "
                           f"above {limit:,.0f}.",

@@ -19,7 +19,7 @@ NAME = "compared"
 @pytest.fixture(scope="module")
 def run(server: Server) -> TrainingRun:
     made = make_run(server.home, NAME)
-    lab = LabFolder(made)
+    lab = LabFolder.of(made)
     finals = {"Lion": (1.0, 1.1, 1.0), "AdamW": (1.5, 1.6, 1.5)}
     trials = tuple(trial(name, value, seed=seed) for name, values in finals.items() for seed, value in enumerate(values, start=1))
     lab.write(Record(Asked(tuple(finals), 60, 3, (1.0,)), "mark", 2.0, "CPU", 100, 90.0, (trials,)))

@@ -33,7 +33,7 @@ def run(shell) -> TrainingRun:
 
 
 def test_a_lab_is_stopped_and_gone_on_with(shell, run):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     started = shell("lab", run.name, *SMALLEST, "--detach", "--json")
     assert (started.returncode, json.loads(started.stdout)["status"]) == (0, "starting")
     wait_for(lambda: jobs.state(lab.folder).done, 240, what="a step")
@@ -48,7 +48,7 @@ def test_a_lab_is_stopped_and_gone_on_with(shell, run):
 
 
 def test_while_a_lab_is_at_work_the_run_is_not_trained_and_stop_means_the_lab(shell, run):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     with run.held_by_lab():
         busy = shell("train", run.name)
     assert (busy.returncode, busy.stderr) == (1, "The optimizer lab is at work on 'lab rat'. Stop it first, or wait until it has ended.\n")
@@ -70,7 +70,7 @@ def test_what_a_person_may_ask_wrongly_is_answered_in_a_sentence(shell, run):
 
 
 def test_the_winner_is_taken_and_no_winner_is_not(shell, run):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     finals = {"Lion": (1.0, 1.01), "AdamW": (1.5, 1.52)}
     won = tuple(trial(name, value, seed=seed) for name, values in finals.items() for seed, value in enumerate(values, start=1))
     record = Record(Asked(("Lion", "AdamW"), 16, 2, (1.0,)), "mark", 2.0, "CPU", 100, 1.0, (won,))

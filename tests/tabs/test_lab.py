@@ -42,14 +42,14 @@ def put(run: TrainingRun, outcome: str = "finished", **finals: list[float]) -> R
     asked = Asked(tuple(finals), 3 * len(finals) * 10, 3, (1.0,))
     trials = [trial(name, value, seed=seed) for name, values in finals.items() for seed, value in enumerate(values, start=1)]
     record = Record(asked, "mark", 2.0, "CPU", 100, 90.0, (tuple(trials),))
-    LabFolder(run).write(record)
+    LabFolder.of(run).write(record)
     say(run, Started(pid=1, process_started=1.0), Ended(outcome=outcome, message="So it is."))
     return record
 
 
 def say(run: TrainingRun, *events) -> None:
     for event in events:
-        LabFolder(run).events.append(event)
+        LabFolder.of(run).events.append(event)
 
 
 def test_a_winner_is_shown_with_its_interval_and_a_button_that_takes_it(studio, run):
@@ -80,7 +80,7 @@ def test_without_a_clear_winner_there_is_no_button(studio, run):
 
 def test_a_lab_at_work_shows_what_is_under_way_and_can_be_stopped_only(studio, run):
     record = put(run, **WON)
-    LabFolder(run).write(replace(record, rounds=(record.rounds[0][:2],)))
+    LabFolder.of(run).write(replace(record, rounds=(record.rounds[0][:2],)))
     me = psutil.Process()
     say(run, Started(pid=os.getpid(), process_started=me.create_time()), Stage(stage="lab", status="started"),
         Progress(stage="lab", done=25, total=60, unit="steps", message="round 1 of 1: <Lion>, seed 3 of 3"))
@@ -92,14 +92,14 @@ def test_a_lab_at_work_shows_what_is_under_way_and_can_be_stopped_only(studio, r
     assert "3 min" in seen.html  # 40 of 60 steps are left, at 90 seconds for the 20 that are written down
     with pytest.raises(RunBusyError, match="The optimizer lab is at work on 'mara'"):
         jobs.launch(run)
-    LabFolder(run).stop_file.touch()
+    LabFolder.of(run).stop_file.touch()
     assert lab.Seen.of(studio, "mara").stop_words == "Stop now"
 
 
 @pytest.mark.parametrize(("outcome", "words"), [("stopped", "So it is."), ("failed", "So it is.")])
 def test_a_lab_that_ended_early_keeps_what_it_found_and_can_go_on(studio, run, outcome, words):
     record = put(run, outcome, **WON)
-    LabFolder(run).write(replace(record, rounds=(record.rounds[0][:4],)))
+    LabFolder.of(run).write(replace(record, rounds=(record.rounds[0][:4],)))
     seen = lab.Seen.of(studio, "mara")
     assert (seen.active, seen.can_resume, seen.use) == (False, True, "")
     assert words in seen.html
@@ -109,7 +109,7 @@ def test_a_lab_that_ended_early_keeps_what_it_found_and_can_go_on(studio, run, o
 def test_what_broke_is_told_with_its_reason_and_escaped(studio, run):
     record = put(run, **WON)
     broke = (*record.rounds[0][:3], *(trial("AdamW", failure="<NaN>", seed=seed) for seed in (1, 2, 3)))
-    LabFolder(run).write(replace(record, rounds=(broke,)))
+    LabFolder.of(run).write(replace(record, rounds=(broke,)))
     shown = lab.Seen.of(studio, "mara").html
     assert "AdamW: &lt;NaN&gt;" in shown
     assert "<NaN>" not in shown
@@ -118,7 +118,7 @@ def test_what_broke_is_told_with_its_reason_and_escaped(studio, run):
 
 def test_a_damaged_lab_is_a_sentence_in_its_place(studio, run):
     put(run, **WON)
-    LabFolder(run).path.write_text("{", encoding="utf-8")
+    LabFolder.of(run).path.write_text("{", encoding="utf-8")
     seen = lab.Seen.of(studio, "mara")
     assert "are damaged" in seen.html
     assert "Start the lab anew" in seen.html
@@ -151,7 +151,7 @@ def test_what_cannot_be_started_is_refused_and_leaves_nothing_behind(studio, run
     run.record("extract", "x", {})
     with pytest.raises(RunError, match="held out"):
         studio.start_lab("mara", asked)
-    assert not LabFolder(run).path.exists()
+    assert not LabFolder.of(run).path.exists()
 
 
 def test_curves_side_by_side_share_one_scale():

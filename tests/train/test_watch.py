@@ -133,6 +133,11 @@ def test_large_gradients_are_only_spoken_of_in_a_fine_tune():
     assert examined(doctor(fine_tune=False), range(1, 300), always(grad__norm_g=5000.0, grad__norm_d=900.0)) == []
 
 
+def test_of_large_gradients_that_are_limited_only_the_limit_is_spoken_of():
+    found = examined(doctor(), range(1, 300), always(grad__norm_g=5000.0, grad__clipped_g=1.0))
+    assert {one.code for one in found} == {"clipping_g"}
+
+
 @pytest.mark.parametrize("code", ["discriminator_wins", "discriminator_gives_up"])
 def test_critics_are_not_judged_at_the_beginning_of_a_training_from_scratch(code):
     change = TROUBLES[code][0]

@@ -48,7 +48,7 @@ class Experiment:
         yield from self._compared(bench)
 
     def _compared(self, bench: Bench) -> Iterator[Event]:
-        lab = LabFolder(self.run)
+        lab = LabFolder.of(self.run)
         record = self._taken_up(lab, bench)
         while not record.complete:
             place = next(place for place in range(len(record.asked.rounds)) if not record.finished(place))

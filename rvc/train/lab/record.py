@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rvc.errors import FormatError, RunError
-from rvc.events import EventLog
 from rvc.paths import write_text_whole
+from rvc.train.job_folder import JobFolder
 from rvc.train.lab import halving
 from rvc.train.lab.asked import Asked
 from rvc.train.lab.ranking import Standing, Verdict, standings, verdict
@@ -27,34 +27,18 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class LabFolder:
+class LabFolder(JobFolder):
     """``lab`` in a run's folder: a job of its own, with its own events and its own worker, beside the training's."""
 
     run: TrainingRun
 
-    @property
-    def folder(self) -> Path:
-        return self.run.lab
+    @classmethod
+    def of(cls, run: TrainingRun) -> "LabFolder":
+        return cls(run.lab, run)
 
     @property
     def path(self) -> Path:
         return self.folder / "lab.json"
-
-    @property
-    def events(self) -> EventLog:
-        return EventLog(self.folder / "events.jsonl")
-
-    @property
-    def worker_log(self) -> Path:
-        return self.folder / "worker.log"
-
-    @property
-    def stop_file(self) -> Path:
-        return self.folder / "stop"
-
-    @property
-    def launch_file(self) -> Path:
-        return self.folder / "worker.json"
 
     def begin(self, asked: Asked) -> None:
         """A new lab in place of the one before, if there was one. ``RunBusyError`` while somebody works on the run, ``RunError`` or

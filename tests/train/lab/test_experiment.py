@@ -41,7 +41,7 @@ def distances(record: Record) -> list[list[float]]:
 
 
 def test_a_lab_stopped_at_a_step_and_resumed_finds_what_one_finds_that_never_stopped(run, home):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     lab.begin(TWO)
     events = work(run, home)
     whole = lab.record()
@@ -62,7 +62,7 @@ def test_a_lab_leaves_the_run_as_it_was_and_says_what_is_under_way(run, home):
     def seen() -> dict:
         return {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file() and run.lab not in path.parents}
 
-    LabFolder(run).begin(TWO)
+    LabFolder.of(run).begin(TWO)
     before = seen()
     told = [one for one in work(run, home, stop_after=FEWEST_STEPS + 1) if isinstance(one, Progress)]
     assert seen() == before
@@ -78,10 +78,10 @@ def test_what_breaks_is_a_result_and_a_warning(run, home, monkeypatch):
 
     original = Stepper.step
     monkeypatch.setattr("rvc.train.step.Stepper.step", broken)
-    LabFolder(run).begin(TWO)
+    LabFolder.of(run).begin(TWO)
     warnings = [one.message for one in work(run, home) if isinstance(one, Note) and one.level == "warning"]
     assert warnings == ["SGD broke: The loss of the generator became nan."]
-    record = LabFolder(run).record()
+    record = LabFolder.of(run).record()
     assert record.failures == ["SGD: The loss of the generator became nan."]
     assert record.verdict.sentence.startswith("AdamW alone got through")
     with pytest.raises(RunError, match="alone got through"):
@@ -89,7 +89,7 @@ def test_what_breaks_is_a_result_and_a_warning(run, home, monkeypatch):
 
 
 def test_a_run_that_changed_meanwhile_is_not_gone_on_with(run, home):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     lab.begin(TWO)
     work(run, home, stop_after=FEWEST_STEPS + 1)
     fit = run.settings.fit.model_copy(update={"batch_size": 1})
@@ -112,8 +112,8 @@ def finished(**finals: list[float]) -> Record:
 
 def test_a_record_survives_its_file(tmp_path, run):
     record = finished(Lion=[1.0, 1.1, 1.0], AdamW=[1.5, 1.6, 1.4])
-    LabFolder(run).write(record)
-    assert LabFolder(run).record() == record
+    LabFolder.of(run).write(record)
+    assert LabFolder.of(run).record() == record
 
 
 @pytest.mark.parametrize("damage", [
@@ -121,7 +121,7 @@ def test_a_record_survives_its_file(tmp_path, run):
     lambda content: content.replace(b'"seconds": 12.0', b'"seconds": "soon"'), lambda content: b"\xff\xfe",
     lambda content: content.replace(b'"rounds": [[', b'"rounds": [[], [], [')])
 def test_a_damaged_record_is_told_and_a_new_lab_takes_its_place(run, damage):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     lab.write(finished(Lion=[1.0], AdamW=[1.5]))
     lab.path.write_bytes(damage(lab.path.read_bytes()))
     with pytest.raises(FormatError, match=r"results of the lab.*are damaged.*Start the lab anew"):
@@ -131,7 +131,7 @@ def test_a_damaged_record_is_told_and_a_new_lab_takes_its_place(run, damage):
 
 
 def test_a_lab_is_refused_where_nothing_can_be_compared_and_the_one_before_stays(tiny_run, run):
-    lab = LabFolder(run)
+    lab = LabFolder.of(run)
     lab.begin(TWO)
     before = lab.path.read_bytes()
     with run.held(), pytest.raises(RunBusyError, match="'demo' is being trained already"):
@@ -143,9 +143,9 @@ def test_a_lab_is_refused_where_nothing_can_be_compared_and_the_one_before_stays
         lab.begin(TWO)
     assert lab.path.read_bytes() == before
     with pytest.raises(RunError, match="No recording of 'other' is held out"):
-        LabFolder(tiny_run("other", held_out_percent=0)).begin(TWO)
+        LabFolder.of(tiny_run("other", held_out_percent=0)).begin(TWO)
     with pytest.raises(RunError, match="There was no optimizer lab in 'third' yet"):
-        LabFolder(tiny_run("third")).found()
+        LabFolder.of(tiny_run("third")).found()
 
 
 def test_the_winner_becomes_the_runs_setting_and_nothing_else_changes(run, home):
