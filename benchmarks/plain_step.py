@@ -9,12 +9,12 @@ import torch
 
 from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import frames_from
-from rvc.train import losses
-from rvc.train.clips import Clip
-from rvc.train.dataset import ClipDataset, Part
-from rvc.train.mel import mel_spectrogram
-from rvc.train.state import TrainingState
-from rvc.train.step import item_seeds
+from rvc.train.data.clips import Clip
+from rvc.train.fitting import losses
+from rvc.train.fitting.dataset import ClipDataset, Part
+from rvc.train.fitting.mel import mel_spectrogram
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.step import item_seeds
 
 
 class PlainStepper:

@@ -28,12 +28,12 @@ from rvc.models.config import config_for
 from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train import new_run
-from rvc.train.clips import ClipList
-from rvc.train.dataset import ClipDataset, Part
+from rvc.train.data.clips import ClipList
+from rvc.train.fitting.dataset import ClipDataset, Part
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.step import Stepper
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
-from rvc.train.state import TrainingState
-from rvc.train.step import Stepper
 
 CHECKED_STEPS, TOLERANCE = 20, 1e-4
 CLIPS, CLIP_SECONDS = 16, 3.0

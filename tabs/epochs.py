@@ -13,8 +13,8 @@ import gradio as gr
 
 from rvc import jobs
 from rvc.errors import RunError, RvcError
-from rvc.train.comparison import at_equal_loudness
-from rvc.train.epochs import EpochRow, epochs, row_at
+from rvc.train.listening.comparison import at_equal_loudness
+from rvc.train.listening.epochs import EpochRow, epochs, row_at
 from rvc.train.run import TrainingRun
 from tabs import widgets
 from tabs.boundary import handler, sentence

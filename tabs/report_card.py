@@ -15,7 +15,7 @@ from tabs.page import QUIET
 from tabs.studio import Studio
 
 if TYPE_CHECKING:
-    from rvc.train.report_card import ReportCard
+    from rvc.train.data.report_card import ReportCard
 
 TOLD_SECONDS = 0.3  # how often progress is sent to the page
 _DOING = {"listen": "Listening to the recordings", "pitch": "Listening to the pitch"}

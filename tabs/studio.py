@@ -31,8 +31,8 @@ from tabs.tensorboard_server import TensorBoard
 
 if TYPE_CHECKING:
     from rvc.infer.converter import Converter
+    from rvc.train.data.report_card import ReportCard
     from rvc.train.make_pretrain import MadePretrain
-    from rvc.train.report_card import ReportCard
 
 SAMPLES = ASSETS / "samples"
 
@@ -98,7 +98,7 @@ class Studio:
 
     def report(self, recordings: Sequence[str], dataset: str, sample_rate: int) -> Iterator["Event | ReportCard"]:
         """What uploaded ``recordings``, or else those in ``dataset``, are good for: progress, then the card."""
-        from rvc.train.report_card import report_card
+        from rvc.train.data.report_card import report_card
 
         settings = from_flat(TrainingSettings, {"dataset": dataset, "sample_rate": sample_rate}).data
         if not recordings and not dataset.strip():

@@ -14,9 +14,9 @@ from rvc import jobs
 from rvc.errors import RvcError
 from rvc.settings import from_flat
 from rvc.train import disk, starter
+from rvc.train.fitting.watch import WHY_NO_OVERTRAINING
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
-from rvc.train.watch import WHY_NO_OVERTRAINING
 from tabs import automatic, curves, epochs, lab, make_pretrain, optimizers, report_card, uploads, widgets
 from tabs.boundary import handler, sentence
 from tabs.choices import detector_choices, embedder_choices, gpu_choices, pretrain_choices, pretrain_misfit

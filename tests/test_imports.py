@@ -22,10 +22,12 @@ FLOORS = [
     {"app"},
 ]
 LEAVES, USES = FLOORS[2], FLOORS[4]
+TRAIN_ROOMS = ["data", "fitting", "listening"]
+ROOMS_ABOVE = {"processes", "lab"}
 # A settings file is values and nothing else: it may be read from anywhere above.
-LIGHT = ["rvc.cli", "rvc.jobs", "rvc.train.run", "rvc.train.settings", "rvc.train.epochs", "rvc.train.comparison", "rvc.train.lab.apply",
-         "rvc.infer.settings", "rvc.f0.registry", "rvc.embedders.registry", "rvc.optimizers.registry", "rvc.download.catalog",
-         "rvc.download.fetch", "rvc.events", "rvc.worker"]
+LIGHT = ["rvc.cli", "rvc.jobs", "rvc.train.run", "rvc.train.settings", "rvc.train.listening.epochs", "rvc.train.listening.comparison",
+         "rvc.train.lab.apply", "rvc.infer.settings", "rvc.f0.registry", "rvc.embedders.registry", "rvc.optimizers.registry",
+         "rvc.download.catalog", "rvc.download.fetch", "rvc.events", "rvc.worker"]
 HEAVY = ["torch", "torchaudio", "transformers", "faiss", "librosa", "scipy", "gradio", "matplotlib", "sklearn"]
 
 
@@ -48,6 +50,12 @@ def floor(module: str) -> int:
     return found[0]
 
 
+def room_of(module: str) -> str | None:
+    """``rvc.train.data.clips`` is in ``data``; what binds the rooms is in none."""
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["rvc", "train"] and len(parts) > 2 and parts[2] in {*TRAIN_ROOMS, *ROOMS_ABOVE} else None
+
+
 def imported(file: Path) -> set[str]:
     """Modules of the project that ``file`` imports, anywhere in it."""
     names = set()
@@ -68,6 +76,13 @@ def test_a_module_imports_only_from_its_floor_and_below(module, file):
         for alone in (LEAVES, USES):
             if unit(module) in alone and unit(other) in alone:
                 assert unit(module) == unit(other), f"{module} imports its neighbour {other}"
+
+
+def test_a_room_of_the_training_uses_only_those_before_it():
+    for module, file in modules().items():
+        if (room := room_of(module)) in TRAIN_ROOMS:
+            for other in filter(None, map(room_of, imported(file))):
+                assert other in TRAIN_ROOMS[: TRAIN_ROOMS.index(room) + 1], f"{module} imports from {other}"
 
 
 def test_the_library_knows_nothing_of_the_page():

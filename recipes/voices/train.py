@@ -17,7 +17,7 @@ from rvc.index import build
 from rvc.infer.converter import Converter
 from rvc.infer.settings import ConversionSettings
 from rvc.paths import ASSETS, Home
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.run import TrainingRun
 
 FLAGS = {"base-model": "starter", "sample-rate": "24000", "model-size": "small", "embedder": "builtin", "f0-method": "swift",

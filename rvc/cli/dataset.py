@@ -9,7 +9,7 @@ from cyclopts import App
 from rvc.cli.output import Narrator, print_json
 
 if TYPE_CHECKING:
-    from rvc.train.report_card import ReportCard
+    from rvc.train.data.report_card import ReportCard
 
 
 def register(app: App) -> None:
@@ -29,7 +29,7 @@ def dataset(path: Path, /, *, sample_rate: int = 40000, json: bool = False) -> i
         Print one JSON document.
     """
     from rvc.settings import from_flat
-    from rvc.train.report_card import ReportCard, report_card
+    from rvc.train.data.report_card import ReportCard, report_card
     from rvc.train.settings import TrainingSettings
 
     narrate = Narrator()

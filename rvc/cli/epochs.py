@@ -4,8 +4,8 @@ from cyclopts import App
 
 from rvc.cli.output import print_json, print_table
 from rvc.paths import Home
-from rvc.train.epochs import EpochRow
-from rvc.train.epochs import epochs as saved_epochs
+from rvc.train.listening.epochs import EpochRow
+from rvc.train.listening.epochs import epochs as saved_epochs
 from rvc.train.run import TrainingRun
 
 

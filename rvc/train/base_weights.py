@@ -14,7 +14,7 @@ from rvc.download.sidecar import Network
 from rvc.errors import FormatError, RunError
 from rvc.models.config import CONTENT_CHANNELS, SIZES, STANDARD, config_for
 from rvc.train.bases import Base, refuse_misfit
-from rvc.train.checkpoints import Snapshot
+from rvc.train.fitting.checkpoints import Snapshot
 
 Shape = tuple[int, ...]
 

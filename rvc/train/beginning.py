@@ -7,9 +7,10 @@ from rvc.errors import TrainingError
 from rvc.events import Event
 from rvc.models.config import STANDARD_SPEAKERS, ModelConfig, config_for
 from rvc.paths import Home
-from rvc.train import base_weights, bases, checkpoints
-from rvc.train.checkpoints import Snapshot
-from rvc.train.clips import ClipList
+from rvc.train import base_weights, bases
+from rvc.train.data.clips import ClipList
+from rvc.train.fitting import checkpoints
+from rvc.train.fitting.checkpoints import Snapshot
 from rvc.train.run import TrainingRun
 
 

@@ -15,21 +15,22 @@ from rvc.events import Event, Metrics, Note, Saved
 from rvc.export import VoiceFacts, export_voice
 from rvc.models.config import ModelConfig
 from rvc.paths import Home
-from rvc.train import bases, checkpoints
-from rvc.train.audition import Audition
+from rvc.train import bases
 from rvc.train.beginning import Beginning, beginning
-from rvc.train.board import Board, NoBoard
-from rvc.train.checkpoints import Snapshot
 from rvc.train.chosen import remarks
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset
-from rvc.train.evaluation import Evaluation
-from rvc.train.ranks import ALONE, Ranks
-from rvc.train.recordings import names_to_choose
+from rvc.train.data.clips import ClipList, ClipSampler
+from rvc.train.data.recordings import names_to_choose
+from rvc.train.fitting import checkpoints
+from rvc.train.fitting.board import Board, NoBoard
+from rvc.train.fitting.checkpoints import Snapshot
+from rvc.train.fitting.dataset import ClipDataset
+from rvc.train.fitting.ranks import ALONE, Ranks
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.trainer import EpochFinished, Trainer
+from rvc.train.fitting.watch import RunDoctor
+from rvc.train.listening.audition import Audition
+from rvc.train.listening.evaluation import Evaluation
 from rvc.train.run import TrainingRun
-from rvc.train.state import TrainingState
-from rvc.train.trainer import EpochFinished, Trainer
-from rvc.train.watch import RunDoctor
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from rvc.download.sidecar import Sidecar
 from rvc.errors import FormatError, RunError
 from rvc.paths import Home, write_text_whole, written_whole
 from rvc.train.bases import SCRATCH, network_of
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.run import TrainingRun
 
 # Below these a pretrain knows too few voices and sounds: what the guides of the field advise.

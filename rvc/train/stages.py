@@ -20,12 +20,12 @@ from rvc.index.build import build
 from rvc.paths import Home
 from rvc.train import base_weights, bases, disk
 from rvc.train.aside import put_aside
-from rvc.train.clips import ClipList
-from rvc.train.extract import ExtractFolders, Extractor, ExtractReport
+from rvc.train.data.clips import ClipList
+from rvc.train.data.extract import ExtractFolders, Extractor, ExtractReport
+from rvc.train.data.preprocess import PreprocessReport, dataset_fingerprint, preprocess
+from rvc.train.data.recordings import names_to_choose
 from rvc.train.fit import Fit, FitReport
-from rvc.train.preprocess import PreprocessReport, dataset_fingerprint, preprocess
-from rvc.train.ranked import RankedFit
-from rvc.train.recordings import names_to_choose
+from rvc.train.processes.ranked import RankedFit
 from rvc.train.run import TrainingRun, fingerprint
 
 Stop = Callable[[], bool]

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from rvc.train.distributed import TorchRanks, joined
+from rvc.train.processes.distributed import TorchRanks, joined
 from tests.optimizers.tasks import BATCH, CPU, LOSS_WEIGHT, NAMES, network, optimizer_of, pairs, weights_of
 
 STEPS = 4

@@ -9,7 +9,7 @@ import pytest
 from rvc import jobs
 from rvc.paths import Home
 from rvc.train import rewind as rewinding
-from rvc.train.epochs import EpochRow, epochs
+from rvc.train.listening.epochs import EpochRow, epochs
 from rvc.train.run import TrainingRun
 from tabs.boundary import PageError
 from tabs.epochs import Duel, Epochs, Seen, table_html, title, wire
@@ -226,7 +226,7 @@ def test_going_on_from_an_epoch_rewinds_the_run_and_starts_its_worker(view, run,
 
 def test_two_epochs_are_played_at_equal_loudness_and_a_pick_reveals_them(view, run, home):
     from rvc.audio import load
-    from rvc.train.comparison import loudness
+    from rvc.train.listening.comparison import loudness
 
     found, a, b, picks, result = view.play(run.name, 100, 200, True, None)
     assert (a["label"], b["label"], picks["visible"], result) == ("A", "B", True, "")

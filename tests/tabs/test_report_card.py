@@ -76,7 +76,7 @@ def test_a_dataset_of_nothing_usable_offers_nothing_to_take_up(home, view, tmp_p
 
 
 def test_a_long_list_of_files_that_are_left_out_is_folded(home, tmp_path):
-    from rvc.train.report_card import ReportCard
+    from rvc.train.data.report_card import ReportCard
 
     soundfile.write(tmp_path / "a.wav", singing(1.0), 24_000)
     *_, card = Studio(home).report([], str(tmp_path), 24000)

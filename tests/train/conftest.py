@@ -11,7 +11,7 @@ from rvc.models import config
 from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train import new_run
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tests.sounds import singing

@@ -10,7 +10,7 @@ from rvc.f0.detector import HOP
 from rvc.f0.track import F0Track
 from rvc.models.config import ModelConfig, config_for
 from rvc.models.synthesizer import Synthesizer
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.run import TrainingRun
 
 CPU = torch.device("cpu")

@@ -12,7 +12,7 @@ from rvc.models.discriminators import Discriminator
 from rvc.optimizers.build import build
 from rvc.optimizers.composite import Composite
 from rvc.optimizers.registry import OPTIMIZERS, for_discriminator
-from rvc.train.update_sizes import UpdateSizes
+from rvc.train.fitting.update_sizes import UpdateSizes
 
 CPU = torch.device("cpu")
 CLIPS, FRAMES, CHANNELS = 2, 24, 8

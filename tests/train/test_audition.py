@@ -13,7 +13,7 @@ from rvc.f0 import registry as f0
 from rvc.paths import Home
 from rvc.settings import flat, from_flat
 from rvc.train import new_run
-from rvc.train.audition import Audition
+from rvc.train.listening.audition import Audition
 from rvc.train.run import TrainingRun
 from rvc.train.settings import TrainingSettings
 from tests.sounds import singing

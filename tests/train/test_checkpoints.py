@@ -7,8 +7,9 @@ import torch
 
 from rvc import checkpoint
 from rvc.errors import StorageError
-from rvc.train import checkpoints, new_run
-from rvc.train.checkpoints import Snapshot
+from rvc.train import new_run
+from rvc.train.fitting import checkpoints
+from rvc.train.fitting.checkpoints import Snapshot
 from rvc.train.run import TrainingRun
 
 

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from rvc.errors import FormatError
-from rvc.train.clips import Clip, ClipList, ClipSampler
+from rvc.train.data.clips import Clip, ClipList, ClipSampler
 
 CLIPS = ClipList((Clip("0_0_0", 0, 3.0, 300), Clip("0_0_1", 0, 1.2345, 123), Clip("7_12_3", 7, 0.4, 40)))
 

@@ -8,8 +8,8 @@ import soundfile
 
 from rvc.audio import Audio, load
 from rvc.errors import AudioError
-from rvc.train import comparison
-from rvc.train.comparison import CEILING, TARGET_LUFS, at_equal_loudness, loudness
+from rvc.train.listening import comparison
+from rvc.train.listening.comparison import CEILING, TARGET_LUFS, at_equal_loudness, loudness
 from tests.sounds import singing
 
 RATE = 24_000

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from rvc.models.config import config_for
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset, Part, collate, parts, read_ahead
-from rvc.train.ranks import Ranks
+from rvc.train.data.clips import ClipList, ClipSampler
+from rvc.train.fitting.dataset import ClipDataset, Part, collate, parts, read_ahead
+from rvc.train.fitting.ranks import Ranks
 
 CPU = torch.device("cpu")
 

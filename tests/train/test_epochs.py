@@ -7,9 +7,9 @@ import pytest
 from rvc.cli import main
 from rvc.errors import RunError
 from rvc.train.aside import put_aside
-from rvc.train.epochs import EpochRow, epochs, row_at
+from rvc.train.listening.epochs import EpochRow, epochs, row_at
+from rvc.train.listening.scores import ClipScores, EpochScores
 from rvc.train.run import TrainingRun
-from rvc.train.scores import ClipScores, EpochScores
 
 
 def save(run: TrainingRun, epoch: int, step: int, *, scores: bool = True, audition: bool = True, voice: bool = True,

@@ -12,11 +12,11 @@ from rvc.events import Note, Saved, Scored
 from rvc.f0 import registry as f0
 from rvc.f0.track import F0Track
 from rvc.paths import Home
-from rvc.train.clips import Clip, ClipList
-from rvc.train.evaluation import MOST_CLIPS, MOST_SECONDS, Evaluation, beginning, pitch_scores, spread
+from rvc.train.data.clips import Clip, ClipList
 from rvc.train.fit import Fit
+from rvc.train.listening.evaluation import MOST_CLIPS, MOST_SECONDS, Evaluation, beginning, pitch_scores, spread
+from rvc.train.listening.scores import EpochScores
 from rvc.train.run import TrainingRun
-from rvc.train.scores import EpochScores
 from tests.train.conftest import SAMPLE_RATE
 from tests.train.listening import CPU, Constant, config_of, hold_out, mark, random_network
 
@@ -212,7 +212,7 @@ def test_a_disk_that_is_full_costs_the_scores_and_nothing_else(run, heard, monke
     def full(path, text):
         raise StorageError("The disk is full.", fix="Free space.")
 
-    monkeypatch.setattr("rvc.train.scores.write_text_whole", full)
+    monkeypatch.setattr("rvc.train.listening.scores.write_text_whole", full)
     (note,) = evaluation_of(run).at(random_network(run), 1, 3)
     assert note.message.endswith("The disk is full. Free space.")
 

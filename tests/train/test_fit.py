@@ -17,13 +17,13 @@ from rvc.events import Metrics, Note, Saved
 from rvc.models.config import config_for
 from rvc.paths import Home
 from rvc.train import new_run
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset, Part, parts
+from rvc.train.data.clips import ClipList, ClipSampler
 from rvc.train.fit import Fit, FitReport
+from rvc.train.fitting.dataset import ClipDataset, Part, parts
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.trainer import Trainer
 from rvc.train.run import TrainingRun
 from rvc.train.stages import export_run
-from rvc.train.state import TrainingState
-from rvc.train.trainer import Trainer
 from rvc.voices import VoiceModel
 from tests.train.conftest import make_run
 
@@ -274,7 +274,7 @@ def test_both_networks_move_at_every_step(tiny_run):
 def test_tensorboard_has_the_tags_that_users_know(tiny_run, monkeypatch):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    monkeypatch.setattr("rvc.train.board.AVERAGED_STEPS", 10)  # the running means appear every 50 steps
+    monkeypatch.setattr("rvc.train.fitting.board.AVERAGED_STEPS", 10)  # the running means appear every 50 steps
     run = tiny_run(epochs=2, save_every_epochs=2, batch_size=1)
     fit(run)
     board = EventAccumulator(str(run.folder))

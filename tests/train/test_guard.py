@@ -10,8 +10,8 @@ import pytest
 
 from rvc.events import Finding
 from rvc.optimizers.registry import OPTIMIZERS, for_discriminator
-from rvc.train import watch
-from rvc.train.watch import RunDoctor
+from rvc.train.fitting import watch
+from rvc.train.fitting.watch import RunDoctor
 from tests.train.pair import Fight
 
 STEPS, LONGER = 12, 50

@@ -11,9 +11,9 @@ from rvc.events import Note
 from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train import new_run, stages
-from rvc.train.clips import ClipList
-from rvc.train.heldout import HeldOut, Take
-from rvc.train.preprocess import PreprocessReport, preprocess
+from rvc.train.data.clips import ClipList
+from rvc.train.data.heldout import HeldOut, Take
+from rvc.train.data.preprocess import PreprocessReport, preprocess
 from rvc.train.run import TrainingRun
 from rvc.train.settings import DataSettings, TrainingSettings
 from tests.sounds import write_dataset

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from rvc.checkpoint import new_names, old_names
 from rvc.models.discriminators import Discriminator
-from rvc.train.losses import (
+from rvc.train.fitting.losses import (
     GeneratorLosses,
     adversarial_loss,
     discriminator_losses,

@@ -17,7 +17,7 @@ from rvc.paths import Home
 from rvc.settings import from_flat
 from rvc.train import bases
 from rvc.train import make_pretrain as module
-from rvc.train.clips import Clip, ClipList
+from rvc.train.data.clips import Clip, ClipList
 from rvc.train.make_pretrain import make_pretrain
 from rvc.train.run import Resolved, TrainingRun
 from rvc.train.settings import TrainingSettings

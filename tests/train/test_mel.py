@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rvc.train.mel import MAGNITUDE_EPS, _mel_filters, _window, linear_spectrogram, mel_of, mel_spectrogram
+from rvc.train.fitting.mel import MAGNITUDE_EPS, _mel_filters, _window, linear_spectrogram, mel_of, mel_spectrogram
 
 GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden"
 SHAPES = [(24_000, 1024, 240, 80), (32_000, 1024, 320, 80), (40_000, 2048, 400, 125), (48_000, 2048, 480, 128)]

@@ -7,7 +7,7 @@ from rvc import checkpoint
 from rvc.events import Note
 from rvc.optimizers.registry import OPTIMIZERS, for_discriminator
 from rvc.train import new_run
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.fit import FitReport
 from rvc.train.run import TrainingRun
 from tests.train.test_fit import fit, losses, weights_hash

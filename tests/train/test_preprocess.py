@@ -16,11 +16,11 @@ import soundfile
 from rvc.audio import Audio, load, save
 from rvc.errors import DatasetError, StorageError
 from rvc.events import Note, Progress
-from rvc.train import cutter, side_by_side
-from rvc.train.clips import ClipList
-from rvc.train.preprocess import PreprocessReport, preprocess
+from rvc.train.data import cutter, side_by_side
+from rvc.train.data.clips import ClipList
+from rvc.train.data.preprocess import PreprocessReport, preprocess
+from rvc.train.data.slicer import Span, slices
 from rvc.train.settings import DataSettings
-from rvc.train.slicer import Span, slices
 from tests.sounds import singing, write_dataset
 
 RATE = 24_000
@@ -365,7 +365,7 @@ def test_the_systems_own_refusal_to_write_is_a_storage_error(tmp_path):
 import resource, signal
 from pathlib import Path
 from rvc.errors import StorageError
-from rvc.train.preprocess import preprocess
+from rvc.train.data.preprocess import preprocess
 from rvc.train.settings import DataSettings
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -381,7 +381,7 @@ except StorageError as error:
 
 
 def test_the_stage_needs_no_torch(tmp_path):
-    program = "import sys, rvc.train.preprocess; print([one for one in ('torch', 'librosa', 'faiss') if one in sys.modules])"
+    program = "import sys, rvc.train.data.preprocess; print([one for one in ('torch', 'librosa', 'faiss') if one in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

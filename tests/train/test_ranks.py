@@ -16,7 +16,7 @@ from rvc.events import Ended, EventLog, Metrics, Saved, Started
 from rvc.paths import PROJECT, Home
 from rvc.train import new_run
 from rvc.train.fit import Fit, FitReport
-from rvc.train.ranked import RankedFit
+from rvc.train.processes.ranked import RankedFit
 from rvc.train.run import TrainingRun
 from tests.train.conftest import make_run
 
@@ -83,7 +83,7 @@ def test_a_process_that_is_killed_ends_the_fit_with_its_name(tiny_run):
         events = EventLog(run.folder / "ranks" / "events.jsonl")
         while not metrics(events.read()[0]):
             time.sleep(0.1)
-        ranks = [one for one in psutil.Process().children(recursive=True) if "rvc.train.rank" in one.cmdline()
+        ranks = [one for one in psutil.Process().children(recursive=True) if "rvc.train.processes.rank" in one.cmdline()
                  and "torch.distributed.run" not in one.cmdline()]
         second = next(one for one in ranks if one.environ().get("RANK") == "1")
         os.kill(second.pid, signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_a_process_that_is_killed_ends_the_fit_with_its_name(tiny_run):
     with pytest.raises(TrainingError, match="Process 1 of the fit, on cpu, was killed by signal 9"):
         list(RankedFit(run, lambda: False).events())
     killer.join()
-    assert not [one for one in psutil.Process().children(recursive=True) if "rvc.train.rank" in one.cmdline()]
+    assert not [one for one in psutil.Process().children(recursive=True) if "rvc.train.processes.rank" in one.cmdline()]
 
 
 def test_a_process_that_fails_says_why(tiny_run):
@@ -105,9 +105,9 @@ def test_a_process_that_fails_says_why(tiny_run):
 def test_torchrun_by_hand_writes_the_log_of_the_run(tiny_run):
     """As across machines: nobody but torchrun starts the processes."""
     run = tiny_run(epochs=1)
-    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "rvc.train.rank",
-                           str(run.folder)], cwd=PROJECT, env={**os.environ, "USE_LIBUV": "0"}, capture_output=True, text=True,
-                          timeout=240, check=False)
+    done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+                           "-m", "rvc.train.processes.rank", str(run.folder)], cwd=PROJECT, env={**os.environ, "USE_LIBUV": "0"},
+                          capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     events = run.events.read()[0]
     assert isinstance(events[0], Started)
@@ -121,7 +121,7 @@ def test_one_device_needs_no_torch_distributed(tiny_run):
     code = ("import sys, json; from pathlib import Path; from rvc.paths import Home; from rvc.train.run import TrainingRun\n"
             "from rvc.train.stages import run_stages; from rvc.train.fit import Fit\n"
             "run = TrainingRun.open(Path(sys.argv[1])); list(Fit(run, Home(run.folder.parent.parent), lambda: False).events())\n"
-            "print(json.dumps([name for name in sys.modules if name.startswith('rvc.train.distributed')]))")
+            "print(json.dumps([name for name in sys.modules if name.startswith('rvc.train.processes.distributed')]))")
     done = subprocess.run([sys.executable, "-c", code, str(run.folder)], cwd=PROJECT, capture_output=True, text=True, timeout=240,
                           check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []

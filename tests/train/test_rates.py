@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rvc.train.rates import Moment, factor
+from rvc.train.fitting.rates import Moment, factor
 from rvc.train.settings import FitSettings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rvc.errors import DatasetError
-from rvc.train.recordings import Recordings, dataset_fingerprint, names_to_choose, speaker_names
+from rvc.train.data.recordings import Recordings, dataset_fingerprint, names_to_choose, speaker_names
 
 
 def dataset(folder: Path, *names: str) -> Path:

@@ -10,12 +10,12 @@ from rvc.audio import Audio, save
 from rvc.errors import DatasetError
 from rvc.events import Progress
 from rvc.f0.track import F0Track
-from rvc.train import measures, report_card
-from rvc.train.measures import Clipping, Envelope, Spectrum
-from rvc.train.preprocess import PreprocessReport, preprocess
-from rvc.train.report_card import ReportCard, suggested_batch_size, suggested_sample_rate
+from rvc.train.data import measures, report_card
+from rvc.train.data.measures import Clipping, Envelope, Spectrum
+from rvc.train.data.preprocess import PreprocessReport, preprocess
+from rvc.train.data.report_card import ReportCard, suggested_batch_size, suggested_sample_rate
+from rvc.train.data.slicer import Slicer
 from rvc.train.settings import DataSettings
-from rvc.train.slicer import Slicer
 from tests.sounds import singing, write_dataset
 
 RATE = 24_000

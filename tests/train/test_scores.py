@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rvc.errors import FormatError
-from rvc.train.scores import ClipScores, EpochScores
+from rvc.train.listening.scores import ClipScores, EpochScores
 
 
 def clip(name: str = "0_1_0", mel: float = 0.5, cents: float | None = 10.0, agreement: float | None = 0.9) -> ClipScores:

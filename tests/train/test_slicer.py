@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rvc.train.data.slicer import SHORTEST_SECONDS, SILENT, TOO_SHORT, Slicer, Span, gaps, slices
 from rvc.train.settings import DataSettings
-from rvc.train.slicer import SHORTEST_SECONDS, SILENT, TOO_SHORT, Slicer, Span, gaps, slices
 
 GOLDEN = Path(__file__).resolve().parent.parent / "data" / "golden" / "slicer.npz"
 RATE = 16_000

@@ -9,11 +9,11 @@ import torch
 from rvc.device import FP32
 from rvc.errors import TrainingError
 from rvc.models.config import config_for
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import ClipDataset, Part, parts
-from rvc.train.ranks import ALONE, Ranks
-from rvc.train.state import TrainingState
-from rvc.train.step import Stepper
+from rvc.train.data.clips import ClipList, ClipSampler
+from rvc.train.fitting.dataset import ClipDataset, Part, parts
+from rvc.train.fitting.ranks import ALONE, Ranks
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.step import Stepper
 
 pytestmark = pytest.mark.usefixtures("thin")
 

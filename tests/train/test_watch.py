@@ -9,8 +9,8 @@ import pytest
 
 from rvc.events import Finding, Metrics
 from rvc.paths import PROJECT
-from rvc.train import watch
-from rvc.train.watch import RunDoctor
+from rvc.train.fitting import watch
+from rvc.train.fitting.watch import RunDoctor
 
 CRITICS = 9
 MODULES = ("g/enc_p", "g/enc_q", "g/flow", "g/dec", "g/emb_g", *(f"d/{i}" for i in range(CRITICS)))
@@ -213,5 +213,5 @@ def test_it_never_speaks_of_overtraining_but_says_why():
 
 
 def test_it_needs_no_torch():
-    program = "import sys, rvc.train.watch; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    program = "import sys, rvc.train.fitting.watch; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=False).returncode == 0

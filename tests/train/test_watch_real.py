@@ -9,15 +9,15 @@ from rvc.device import FP32
 from rvc.events import Finding, Metrics
 from rvc.models.config import config_for
 from rvc.paths import Home
-from rvc.train import watch
-from rvc.train.board import NoBoard
-from rvc.train.clips import ClipList
-from rvc.train.dataset import ClipDataset
+from rvc.train.data.clips import ClipList
 from rvc.train.fit import Fit
+from rvc.train.fitting import watch
+from rvc.train.fitting.board import NoBoard
+from rvc.train.fitting.dataset import ClipDataset
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.trainer import Trainer
+from rvc.train.fitting.watch import RECENT, RunDoctor
 from rvc.train.run import TrainingRun
-from rvc.train.state import TrainingState
-from rvc.train.trainer import Trainer
-from rvc.train.watch import RECENT, RunDoctor
 from tests.train.conftest import make_run
 
 STEPS = 12

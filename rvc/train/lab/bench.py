@@ -22,19 +22,19 @@ from rvc.models.config import ModelConfig
 from rvc.paths import Home
 from rvc.train import bases
 from rvc.train.beginning import Beginning, beginning
-from rvc.train.checkpoints import Snapshot
-from rvc.train.clips import ClipList, ClipSampler
-from rvc.train.dataset import Batch, ClipDataset, Part, parts, read_ahead
-from rvc.train.evaluation import beginning as beginning_of
-from rvc.train.evaluation import spread
+from rvc.train.data.clips import ClipList, ClipSampler
+from rvc.train.fitting.checkpoints import Snapshot
+from rvc.train.fitting.dataset import Batch, ClipDataset, Part, parts, read_ahead
+from rvc.train.fitting.mel import mel_of, mel_spectrogram
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.step import Stepper, StepValues, fetched, refuse_not_finite
+from rvc.train.fitting.undisturbed import undisturbed
 from rvc.train.lab.ready import held_out_clips
 from rvc.train.lab.trial import Candidate, Point, Trial, marks
-from rvc.train.mel import mel_of, mel_spectrogram
+from rvc.train.listening.evaluation import beginning as beginning_of
+from rvc.train.listening.evaluation import spread
 from rvc.train.run import TrainingRun
 from rvc.train.settings import FitSettings
-from rvc.train.state import TrainingState
-from rvc.train.step import Stepper, StepValues, fetched, refuse_not_finite
-from rvc.train.undisturbed import undisturbed
 
 # Of the held-out clips so many, and of each so much, is spoken at every point of every curve: enough to tell candidates apart.
 MOST_CLIPS, CLIP_SECONDS = 6, 2.0

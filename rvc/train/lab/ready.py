@@ -1,8 +1,8 @@
 """Whether optimizers can be compared on a run at all: told before its data is prepared, where that can be told. No torch here."""
 
 from rvc.errors import RunError
-from rvc.train.clips import ClipList
-from rvc.train.heldout import FEWEST_RECORDINGS
+from rvc.train.data.clips import ClipList
+from rvc.train.data.heldout import FEWEST_RECORDINGS
 from rvc.train.run import TrainingRun
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from rvc import checkpoint
 from rvc.errors import RunError, TrainingError
-from rvc.train.clips import ClipList
+from rvc.train.data.clips import ClipList
 from rvc.train.fit import Fit
 from rvc.train.lab.bench import Bench
 from rvc.train.lab.trial import Trial
@@ -81,7 +81,7 @@ def test_memory_that_runs_out_is_a_result_too_and_the_next_trial_is_as_ever(benc
         raise RuntimeError("DefaultCPUAllocator: not enough memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr("rvc.train.step.Stepper._pass", too_small)
+        patch.setattr("rvc.train.fitting.step.Stepper._pass", too_small)
         assert "memory is too small" in tried(bench, "Lion").failure
     assert tried(bench, "Lion").held_out == expected
 

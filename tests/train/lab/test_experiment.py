@@ -6,6 +6,7 @@ import pytest
 
 from rvc.errors import FormatError, NonFiniteLossError, RunBusyError, RunError, TrainingError
 from rvc.events import Ended, Note, Progress
+from rvc.train.fitting.step import Stepper
 from rvc.train.lab.apply import applied, has_already, winner_of
 from rvc.train.lab.asked import Asked
 from rvc.train.lab.experiment import Experiment
@@ -13,7 +14,6 @@ from rvc.train.lab.halving import FEWEST_STEPS, fewest
 from rvc.train.lab.record import LabFolder, Record
 from rvc.train.run import TrainingRun
 from rvc.train.stages import Plan
-from rvc.train.step import Stepper
 from tests.train.lab.trials import trial
 from tests.train.listening import hold_out
 
@@ -77,7 +77,7 @@ def test_what_breaks_is_a_result_and_a_warning(run, home, monkeypatch):
         return original(self, *_)
 
     original = Stepper.step
-    monkeypatch.setattr("rvc.train.step.Stepper.step", broken)
+    monkeypatch.setattr("rvc.train.fitting.step.Stepper.step", broken)
     LabFolder.of(run).begin(TWO)
     warnings = [one.message for one in work(run, home) if isinstance(one, Note) and one.level == "warning"]
     assert warnings == ["SGD broke: The loss of the generator became nan."]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from rvc.train.mel import multiscale_mels
+from rvc.train.fitting.mel import multiscale_mels
 
 FEATURE_MATCHING_WEIGHT = 2.0
 

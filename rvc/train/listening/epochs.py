@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rvc.errors import FormatError, RunError
+from rvc.train.listening.scores import EpochScores, stem
 from rvc.train.run import TrainingRun
-from rvc.train.scores import EpochScores, stem
 
 _STEM = re.compile(r"(?:^|_)(\d+)e_(\d+)s$")  # of a score, an audition or a voice
 

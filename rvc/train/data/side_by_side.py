@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from rvc.audio import quick_seconds
 from rvc.events import Progress
-from rvc.train.recordings import Recording
+from rvc.train.data.recordings import Recording
 
 MOST_WORKERS = 4  # threads: decoding, filtering and resampling happen outside the interpreter's lock
 ASK_SECONDS = 0.2  # how often ``stop`` is asked while recordings are worked on

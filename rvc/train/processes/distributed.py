@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from rvc.errors import TrainingError
-from rvc.train.ranks import Ranks
+from rvc.train.fitting.ranks import Ranks
 
 # One process saves and scores while the others wait: at a slow disk that takes long, but not for ever.
 _PATIENCE = timedelta(minutes=30)
@@ -57,7 +57,7 @@ def local_index() -> int:
     """Which of this machine's processes this is."""
     if "LOCAL_RANK" not in os.environ:
         raise TrainingError("This process was not started by torchrun.",
-                            fix="Use: torchrun --nproc-per-node N -m rvc.train.rank RUN_FOLDER")
+                            fix="Use: torchrun --nproc-per-node N -m rvc.train.processes.rank RUN_FOLDER")
     return int(os.environ["LOCAL_RANK"])
 
 

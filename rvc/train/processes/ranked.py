@@ -15,7 +15,7 @@ from rvc.errors import TrainingError
 from rvc.events import Event
 from rvc.paths import PROJECT
 from rvc.train.fit import FitReport
-from rvc.train.rank_folder import RankFolder
+from rvc.train.processes.rank_folder import RankFolder
 from rvc.train.run import TrainingRun
 
 _END_SECONDS = 20.0  # for processes that were asked to end
@@ -54,7 +54,7 @@ class RankedFit:
     def _command(self) -> list[str]:
         me = psutil.Process()
         return [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(len(self.run.settings.fit.devices)),
-                "-m", "rvc.train.rank", str(self.run.folder), "--worker", f"{me.pid}:{me.create_time()}"]
+                "-m", "rvc.train.processes.rank", str(self.run.folder), "--worker", f"{me.pid}:{me.create_time()}"]
 
     def _environment(self) -> dict[str, str]:
         """The cores are shared out: more threads than cores would make each other wait. On Windows torch comes without libuv."""

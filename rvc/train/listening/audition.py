@@ -26,12 +26,12 @@ from rvc.models.config import ModelConfig
 from rvc.models.speech import Speech
 from rvc.models.synthesizer import Synthesizer
 from rvc.paths import Home, written_whole
-from rvc.train.clips import Clip, ClipList
-from rvc.train.dataset import ClipDataset
-from rvc.train.evaluation import beginning
+from rvc.train.data.clips import Clip, ClipList
+from rvc.train.fitting.dataset import ClipDataset
+from rvc.train.fitting.undisturbed import not_fatal, own_randomness, undisturbed
+from rvc.train.listening.evaluation import beginning
+from rvc.train.listening.scores import stem
 from rvc.train.run import TrainingRun, fingerprint
-from rvc.train.scores import stem
-from rvc.train.undisturbed import not_fatal, own_randomness, undisturbed
 
 MOST_SECONDS = 20.0
 FEWEST_SECONDS = 0.5  # less is over before one has listened

@@ -19,9 +19,9 @@ from rvc.errors import FormatError
 from rvc.f0.track import F0Track
 from rvc.models.config import ModelConfig
 from rvc.models.speech import Speech
-from rvc.train.clips import Clip, ClipSampler
-from rvc.train.mel import linear_spectrogram
-from rvc.train.ranks import ALONE, Ranks
+from rvc.train.data.clips import Clip, ClipSampler
+from rvc.train.fitting.mel import linear_spectrogram
+from rvc.train.fitting.ranks import ALONE, Ranks
 from rvc.train.run import TrainingRun
 
 CACHE_FRACTION = 0.25  # of the memory that is free when the fit begins

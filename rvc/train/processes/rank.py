@@ -1,6 +1,6 @@
-"""``torchrun … -m rvc.train.rank RUN_FOLDER``: one of the processes that fit a run together, on this machine or on several.
+"""``torchrun … -m rvc.train.processes.rank RUN_FOLDER``: one of the processes that fit a run together, on this machine or on several.
 
-Started by ``rvc.train.ranked`` for the devices of one machine. By hand it fits across machines that share the run folder: see
+Started by ``rvc.train.processes.ranked`` for the devices of one machine. By hand it fits across machines that share the run folder: see
 docs/training.md. The process that leads writes the events; one that fails leaves its reason in ``ranks/rank_<n>.json``.
 """
 
@@ -18,15 +18,15 @@ from rvc import device as devices
 from rvc.errors import RvcError, TrainingError
 from rvc.events import Ended, Event, EventLog, Started
 from rvc.paths import Home, write_text_whole
-from rvc.train import distributed
 from rvc.train.fit import Fit, FitReport
-from rvc.train.rank_folder import RankFolder
+from rvc.train.processes import distributed
+from rvc.train.processes.rank_folder import RankFolder
 from rvc.train.run import TrainingRun
 from rvc.words import in_words
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="torchrun … -m rvc.train.rank", description=__doc__)
+    parser = argparse.ArgumentParser(prog="torchrun … -m rvc.train.processes.rank", description=__doc__)
     parser.add_argument("run_folder", type=Path)
     parser.add_argument("--worker", help=argparse.SUPPRESS)  # pid:start time of the worker that started this
     asked = parser.parse_args(arguments)

@@ -21,12 +21,12 @@ from rvc.models.discriminators import Discriminator
 from rvc.models.draws import ItemDraws
 from rvc.models.synthesizer import Synthesizer, SynthesizerOutput, frames_from
 from rvc.optimizers.composite import Composite
-from rvc.train import losses
-from rvc.train.dataset import Part
-from rvc.train.mel import mel_spectrogram
-from rvc.train.ranks import ALONE, Ranks
-from rvc.train.state import TrainingState
-from rvc.train.update_sizes import UpdateSizes, measured
+from rvc.train.fitting import losses
+from rvc.train.fitting.dataset import Part
+from rvc.train.fitting.mel import mel_spectrogram
+from rvc.train.fitting.ranks import ALONE, Ranks
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.update_sizes import UpdateSizes, measured
 
 _SEED_STRIDE = 1_000_003  # a prime: runs with neighbouring seeds share no step seeds for a million steps
 _MOST_CLIPS = 1024  # of a batch; the settings allow fewer

@@ -14,14 +14,14 @@ from torch.nn import functional
 
 from rvc.device import Precision
 from rvc.events import Event, Metrics, Note
-from rvc.train.board import Board
-from rvc.train.clips import ClipSampler
-from rvc.train.dataset import ClipDataset, Part, collate, parts, read_ahead
-from rvc.train.mel import mel_of, mel_spectrogram
-from rvc.train.ranks import ALONE, Ranks
-from rvc.train.state import TrainingState
-from rvc.train.step import Stepper, StepValues, fetched, refuse_not_finite
-from rvc.train.undisturbed import undisturbed
+from rvc.train.data.clips import ClipSampler
+from rvc.train.fitting.board import Board
+from rvc.train.fitting.dataset import ClipDataset, Part, collate, parts, read_ahead
+from rvc.train.fitting.mel import mel_of, mel_spectrogram
+from rvc.train.fitting.ranks import ALONE, Ranks
+from rvc.train.fitting.state import TrainingState
+from rvc.train.fitting.step import Stepper, StepValues, fetched, refuse_not_finite
+from rvc.train.fitting.undisturbed import undisturbed
 
 _SPEED_STEPS = 30  # how many recent steps the speed is averaged over
 _FETCH_SECONDS = 0.5  # how long the numbers of a GPU's steps stay there: to ask for them is to wait for it

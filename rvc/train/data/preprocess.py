@@ -12,12 +12,12 @@ from pathlib import Path
 from rvc.errors import DatasetError
 from rvc.events import Event, Note
 from rvc.paths import storage_error
-from rvc.train.clips import CLIP_NAME
-from rvc.train.cutter import ClipFolders, Cut, Cutter
-from rvc.train.heldout import FEWEST_RECORDINGS, HeldOut, Take
-from rvc.train.recordings import Recording, Recordings, dataset_fingerprint, some
+from rvc.train.data.clips import CLIP_NAME
+from rvc.train.data.cutter import ClipFolders, Cut, Cutter
+from rvc.train.data.heldout import FEWEST_RECORDINGS, HeldOut, Take
+from rvc.train.data.recordings import Recording, Recordings, dataset_fingerprint, some
+from rvc.train.data.side_by_side import Reached, side_by_side
 from rvc.train.settings import DataSettings
-from rvc.train.side_by_side import Reached, side_by_side
 
 __all__ = ["PreprocessReport", "SpeakerReport", "dataset_fingerprint", "preprocess"]
 

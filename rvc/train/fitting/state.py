@@ -17,9 +17,9 @@ from rvc.models.synthesizer import Synthesizer
 from rvc.optimizers.build import build, load_checked
 from rvc.optimizers.composite import Composite
 from rvc.optimizers.registry import DEFAULT
-from rvc.train.checkpoints import Snapshot
 from rvc.train.chosen import Role, chosen
-from rvc.train.rates import Moment, factor
+from rvc.train.fitting.checkpoints import Snapshot
+from rvc.train.fitting.rates import Moment, factor
 from rvc.train.settings import FitSettings
 
 

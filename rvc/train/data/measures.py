@@ -9,10 +9,10 @@ from scipy.signal import windows
 
 from rvc.audio import Audio, as_recorded, resampled_blocks
 from rvc.errors import AudioError
-from rvc.train.cutter import CONTENT_RATE, common_gain, filtered, marked, unusable_peak
-from rvc.train.recordings import Recording
+from rvc.train.data.cutter import CONTENT_RATE, common_gain, filtered, marked, unusable_peak
+from rvc.train.data.recordings import Recording
+from rvc.train.data.slicer import SILENCE_DB, SILENT, Slicer, Span, gaps, slices_of
 from rvc.train.settings import DataSettings
-from rvc.train.slicer import SILENCE_DB, SILENT, Slicer, Span, gaps, slices_of
 
 FULL_SCALE = 0.999  # of ±1; 16 bit reach 0.99997, and what a lossy format made of clipped sound lies above 1
 CLIPPED_RUN = 3  # so many samples in a row: a sine that just touches full scale stays there for fewer

@@ -16,9 +16,9 @@ from rvc.audio import Audio, blocks, high_pass_sections
 from rvc.audio_samples import SampleFile
 from rvc.errors import AudioError
 from rvc.paths import storage_error
-from rvc.train.recordings import Recording
+from rvc.train.data.recordings import Recording
+from rvc.train.data.slicer import SILENCE_DB, SILENT, Slicing, Span, gaps, slices
 from rvc.train.settings import DataSettings
-from rvc.train.slicer import SILENCE_DB, SILENT, Slicing, Span, gaps, slices
 
 LOUDEST_PEAK = 2.5  # beyond it a file is broken: integers written as floats, or a runaway effect
 QUIETEST_PEAK = 1e-4  # -80 dB, the last three steps of 16 bit: brought to full level it would be hiss

@@ -20,12 +20,12 @@ from rvc.f0.track import F0Track
 from rvc.models.config import FRAMES_PER_SECOND, ModelConfig
 from rvc.models.synthesizer import Synthesizer
 from rvc.paths import Home
-from rvc.train.clips import Clip, ClipList
-from rvc.train.dataset import Batch, ClipDataset
-from rvc.train.mel import mel_of, mel_spectrogram
+from rvc.train.data.clips import Clip, ClipList
+from rvc.train.fitting.dataset import Batch, ClipDataset
+from rvc.train.fitting.mel import mel_of, mel_spectrogram
+from rvc.train.fitting.undisturbed import not_fatal, undisturbed
+from rvc.train.listening.scores import ClipScores, EpochScores, stem
 from rvc.train.run import TrainingRun
-from rvc.train.scores import ClipScores, EpochScores, stem
-from rvc.train.undisturbed import not_fatal, undisturbed
 
 # Enough to tell epochs apart, and seconds of work at each save.
 MOST_CLIPS, MOST_SECONDS = 12, 40.0

@@ -16,12 +16,12 @@ from rvc.events import Event, Progress
 from rvc.f0 import registry
 from rvc.f0.detector import Detector
 from rvc.paths import Home
-from rvc.train.heldout import FEWEST_RECORDINGS
-from rvc.train.measures import Measured, level_at, measured, share_under
-from rvc.train.recordings import Recording, Recordings, some
+from rvc.train.data.heldout import FEWEST_RECORDINGS
+from rvc.train.data.measures import Measured, level_at, measured, share_under
+from rvc.train.data.recordings import Recording, Recordings, some
+from rvc.train.data.side_by_side import Reached, side_by_side
+from rvc.train.data.slicer import SILENCE_DB
 from rvc.train.settings import DataSettings
-from rvc.train.side_by_side import Reached, side_by_side
-from rvc.train.slicer import SILENCE_DB
 
 RATES = (24_000, 32_000, 40_000, 48_000)
 LARGE_MINUTES = 30.0  # what the community's guides draw the line at between a batch of 4 and one of 8

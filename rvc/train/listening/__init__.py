@@ -1,0 +1,1 @@
+"""What every save is heard and scored with, and how saves are compared."""
