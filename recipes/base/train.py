@@ -28,9 +28,11 @@ class Plan:
         return self if epochs is None else replace(self, flags=self.flags | {"epochs": str(epochs)})
 
 
-# What all plans share. The pitch detector is the fastest: nothing here depends on its last cent.
+# What all plans share. The pitch detector is the fastest: nothing here depends on its last cent. Eighty bands do not tell a hum from a voice
+# above 1.5 kHz; more resolutions do, and after 90 steps of either the spectra were 10 % nearer at seven of them and as near at one.
 FLAGS = {"sample-rate": "24000", "model-size": "small", "base-model": blank.NAME, "embedder": "builtin", "f0-method": "swift",
-         "held-out-percent": "0", "overlap-seconds": "0.1", "schedule": "cosine", "warmup-steps": "100", "clip-generator": "1000"}
+         "held-out-percent": "0", "overlap-seconds": "0.1", "schedule": "cosine", "warmup-steps": "100", "clip-generator": "1000",
+         "mel-loss": "multi-scale"}
 # A GPU: about 100,000 steps of two hours of speech, against the discriminator from the first on, as the family trains. One core of a CPU:
 # a step without the discriminator takes 1.2 s and one with it 3 s; a night is some hours of each.
 PLANS = {

@@ -77,7 +77,7 @@ class ModelConfig:
 
     @property
     def multiscale_mel(self) -> bool:
-        """Whether it is trained on ``multiscale_mel_loss`` instead of ``mel_loss``."""
+        """Whether it is trained on ``multiscale_mel_loss`` instead of ``mel_loss`` when nobody chooses."""
         return VOCODERS[self.vocoder].multiscale_mel
 
     def as_list(self) -> list[Any]:

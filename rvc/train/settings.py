@@ -104,6 +104,10 @@ class FitSettings(Settings):
         0, low=0, high=1_000_000, label="Steps of G alone", advanced=True,
         help="From scratch: so many first steps on the mel and KL losses only, without a discriminator. They cost less, and bear a higher "
              "learning rate.")
+    mel_loss: Literal["auto", "single-scale", "multi-scale"] = option(
+        "auto", label="Mel loss", advanced=True,
+        help="How spectra are compared: at one resolution, or at seven, which hears the pitch and short sounds better and takes a little "
+             "longer. auto is what the vocoder is usually trained on: multi-scale for RefineGAN, single-scale for the others.")
     mel_weight: float = option(45.0, low=0.0, high=1000.0, advanced=True, help="Weight of the mel loss.")
     kl_weight: float = option(1.0, low=0.0, high=100.0, label="KL weight", advanced=True, help="Weight of the KL loss.")
     seed: int = option(1234, low=0, high=2**31 - 1, advanced=True, help="Seed of every random draw.")

@@ -9,8 +9,11 @@ import torch
 from rvc.device import FP32
 from rvc.errors import TrainingError
 from rvc.models.config import config_for
+from rvc.models.synthesizer import frames_from
 from rvc.train.data.clips import ClipList, ClipSampler
+from rvc.train.fitting import losses
 from rvc.train.fitting.dataset import ClipDataset, Part, parts
+from rvc.train.fitting.mel import mel_spectrogram
 from rvc.train.fitting.ranks import ALONE, Ranks
 from rvc.train.fitting.state import TrainingState
 from rvc.train.fitting.step import Stepper
@@ -243,3 +246,18 @@ def test_alone_in_parts_is_alone_at_once(prepared):
     parted, same_work = prepared(generator_alone_steps=5, accumulate=2)
     assert close(stepped(parted, same_work), stepped(whole, work), rel=2e-3)
     assert furthest(whole.synthesizer, parted.synthesizer) < 4.1e-4
+
+
+@pytest.mark.parametrize(("asked", "several"), [("auto", False), ("single-scale", False), ("multi-scale", True)])
+def test_spectra_are_compared_at_the_resolutions_that_are_asked_for(prepared, asked, several):
+    state, work = prepared(mel_loss=asked, generator_alone_steps=1)
+    made = []
+    state.synthesizer.register_forward_hook(lambda _, given, output: made.append(output))
+    told = stepped(state, work, 1)[0]["loss/g/mel"]
+    config, fake = state.config, made[0].audio.detach()
+    real = frames_from(work.batch(CPU).audio, made[0].slice_starts * config.hop_length, config.segment_samples)
+    bands = {"sample_rate": config.sample_rate, "n_fft": config.n_fft, "hop_length": config.hop_length, "n_mels": config.n_mels}
+    at_one = losses.mel_loss(*(mel_spectrogram(audio[:, 0], **bands) for audio in (real, fake)), weight=45.0)
+    at_seven = losses.multiscale_mel_loss(real, fake, sample_rate=config.sample_rate, weight=15.0)
+    assert told == pytest.approx(float(at_seven if several else at_one), rel=1e-5)
+    assert abs(float(at_seven - at_one)) > 0.01 * float(at_one)

@@ -75,6 +75,7 @@ class Stepper:
         self._size = -(-share // min(self._fit.accumulate, share))
         # What it sees has one shape; the generator's clips have many, and its voices are listened to in between.
         self._judge = torch.compile(state.discriminator) if self._fit.compile else state.discriminator
+        self._multiscale_mel = state.config.multiscale_mel if self._fit.mel_loss == "auto" else self._fit.mel_loss == "multi-scale"
         self._waits = device.type != "cuda"  # elsewhere numbers are there at once
         self._kept: Pass | None = None
         self._broken = torch.zeros((), device=device)  # 1 once a loss was not finite: from then on no weight is touched
@@ -210,7 +211,7 @@ class Stepper:
 
     def _mel_loss(self, made: Pass) -> torch.Tensor:
         config, weight = self.state.config, self._fit.mel_weight
-        if config.multiscale_mel:
+        if self._multiscale_mel:
             return losses.multiscale_mel_loss(made.real, made.output.audio, sample_rate=config.sample_rate,
                                               weight=weight * MULTISCALE_SHARE)
         with torch.no_grad():
