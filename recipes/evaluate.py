@@ -10,7 +10,7 @@ import math
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from zlib import crc32
@@ -90,7 +90,7 @@ def converted(converter: Converter, clip: Path, output: Path, voice: str | Path,
     return last
 
 
-def chosen(entries: list[Entry], speakers: tuple[str, ...] = SPEAKERS, clips_each: int = CLIPS_EACH) -> Iterator[Entry]:
+def chosen(entries: list[Entry], speakers: Sequence[str] = SPEAKERS, clips_each: int = CLIPS_EACH) -> Iterator[Entry]:
     """The fixed set: by the names of the clips, whatever their order."""
     for speaker in speakers:
         usable = [one for one in entries if one.speaker == speaker and one.held_out and SECONDS[0] <= one.seconds <= SECONDS[1]]
@@ -124,12 +124,13 @@ def main() -> None:
     parser.add_argument("--target", type=Path, required=True, help="recordings of whom the voices are to sound like")
     parser.add_argument("--index-rate", type=float, action="append", help="may be given again; 0 when it is not")
     parser.add_argument("--speaker-id", type=int, default=0)
+    parser.add_argument("--speakers", nargs="+", default=SPEAKERS, help="whose clips; the target's own show what the voice does to it")
     parser.add_argument("--clips-each", type=int, default=CLIPS_EACH, help="of every speaker; fewer for a first look")
     parser.add_argument("--json", type=Path, help="where every clip's figures go")
     asked = parser.parse_args()
     targets = [audio.load(path, SAMPLE_RATE).samples for path in sorted(asked.target.iterdir()) if path.suffix in audio.EXTENSIONS]
     evaluation = Evaluation(Home.here(), targets[:MOST_TARGETS])
-    entries = list(chosen(clips.read(asked.corpus), clips_each=asked.clips_each))
+    entries = list(chosen(clips.read(asked.corpus), asked.speakers, asked.clips_each))
     rows, single = {}, {}
     for voice in asked.voice:
         for rate in asked.index_rate or [0.0]:
