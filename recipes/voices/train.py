@@ -21,8 +21,8 @@ from rvc.train.data.clips import ClipList
 from rvc.train.run import TrainingRun
 
 FLAGS = {"base-model": "starter", "sample-rate": "24000", "model-size": "small", "embedder": "builtin", "f0-method": "swift",
-         "held-out-percent": "0", "batch-size": "8", "epochs": "1000", "learning-rate": "2e-4", "save-every-epochs": "10",
-         "mel-loss": "multi-scale"}
+         "held-out-percent": "0", "batch-size": "6", "slice-seconds": "2", "epochs": "1000", "learning-rate": "2e-4", "ema-decay": "0.99",
+         "save-every-epochs": "10", "mel-loss": "multi-scale"}
 # 9 MB of an index. Fifty content frames a second are much alike: every third or fourth says nearly all of three minutes.
 MOST_VECTORS = 3000
 SOURCE = ASSETS / "samples" / "source.flac"  # 86 Hz
