@@ -40,11 +40,12 @@ VOICES = (Voice("lark", 14), Voice("owl", -4))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path, help="the folder that recipes.voices.speech was given")
+    parser.add_argument("--only", choices=[voice.name for voice in VOICES], help="one of the voices; two at once on two cores")
     parser.add_argument("--minutes", type=float, default=10.0, help="of training, for each")
     parser.add_argument("--device", default="auto")
     asked = parser.parse_args()
     home = Home(asked.work.resolve() / "voices-home")
-    for voice in VOICES:
+    for voice in (one for one in VOICES if asked.only in (None, one.name)):
         subprocess.run(command(voice.name, asked.work.resolve() / "voices" / voice.name, asked.minutes, asked.device),
                        env={**os.environ, "TIMBRE_HOME": str(home.root)}, check=True)
         made = publish(voice, TrainingRun.named(home, voice.name), Home.here().starter / "voices" / voice.name)

@@ -115,7 +115,8 @@ class Fit:
 
     def _train(self, trainer: Trainer, clips: ClipList, listeners: list[Evaluation | Audition]) -> Iterator[Event | FitReport]:
         run, state, settings = self.run, trainer.state, self.run.settings.fit
-        doctor = RunDoctor(fine_tune=run.resolved.base_model != bases.SCRATCH, n_critics=len(state.discriminator.discriminators),
+        fine_tune = run.resolved.base_model != bases.SCRATCH and run.settings.model.model_size == "standard"
+        doctor = RunDoctor(fine_tune=fine_tune, n_critics=len(state.discriminator.discriminators),
                            learning_rate=state.optimizer_g.param_groups[0]["initial_lr"], kl_weight=settings.kl_weight,
                            first_steps_g=state.optimizer_g.spec.first_steps, first_steps_d=state.optimizer_d.spec.first_steps)
         board = Board(run.folder, state.step) if self.ranks.leads else NoBoard()

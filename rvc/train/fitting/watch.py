@@ -69,9 +69,10 @@ class Symptom:
 class RunDoctor:
     """Give it the metrics of every step that is logged, in their order.
 
-    n_critics: sub-discriminators, whose losses the adversarial ones are sums of. learning_rate: what the schedule starts from or
-    warms up to; 0 takes every step for one at full rate. first_steps_g, first_steps_d: how far the first steps of the networks'
-    optimizers go, as a share of AdamW's. kl_weight: what ``loss/g/kl`` was multiplied by; 0 does not look at it.
+    fine_tune: from a pretrain of full size, the only ones whose gradients have known limits. n_critics: sub-discriminators, whose losses
+    the adversarial ones are sums of. learning_rate: what the schedule starts from or warms up to; 0 takes every step for one at full
+    rate. first_steps_g, first_steps_d: how far the first steps of the networks' optimizers go, as a share of AdamW's. kl_weight: what
+    ``loss/g/kl`` was multiplied by; 0 does not look at it.
     """
 
     def __init__(self, *, fine_tune: bool, n_critics: int, learning_rate: float = 0.0, first_steps_g: float = 1.0,
