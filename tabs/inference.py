@@ -26,6 +26,7 @@ PAIRED, NO_INDEX = "paired", "none"
 _STAGES = {"load": "Reading", "f0": "Listening to the pitch", "synthesis": "Speaking in the other voice", "write": "Writing"}
 # A browser decodes a whole file to draw its waveform: half an hour takes it 13 s and hundreds of MB. A plain player streams.
 WAVEFORM_SECONDS = 300.0
+SUITED = ("pitch_shift", "index_rate")  # to the voice and the recording that a page opens with
 
 
 def build(studio: Studio, page: Page, tab: gr.Tab) -> dict[str, Any]:
@@ -125,12 +126,13 @@ def _wire_choices(studio: Studio, page: Page, tab: gr.Tab, asked: _Asked) -> Non
 
     @handler
     def opens(voice: str | None, speaker: str) -> list[Any]:
-        return [first_recording(home, _chosen(voice, voice_choices(home))), *lists(voice, speaker)]
+        return [*first_look(home, _chosen(voice, voice_choices(home))), *lists(voice, speaker)]
 
     of_voice = [asked.about, asked.form.components["speaker"], asked.form.components["speaker_id"],
                 asked.card, asked.card_text, asked.card_sample]
     listed = [asked.voice, asked.index, *of_voice]
-    page.demo.load(opens, [asked.voice, asked.form.components["speaker"]], [asked.recording, *listed], **QUIET)
+    first = [asked.recording, *(asked.form.components[name] for name in SUITED)]
+    page.demo.load(opens, [asked.voice, asked.form.components["speaker"]], [*first, *listed], **QUIET)
     tab.select(lists, [asked.voice, asked.form.components["speaker"]], listed, **QUIET)
     asked.voice.change(handler(lambda voice, speaker: [*_of_voice(home, voice, speaker), *_card(home, voice)]),
                        [asked.voice, asked.form.components["speaker"]], of_voice, **QUIET)
@@ -143,11 +145,15 @@ def _chosen(voice: str | None, choices: list[tuple[str, str]]) -> str | None:
     return voice if voice in names else next(iter(names), None)
 
 
-def first_recording(home: Home, voice: str | None) -> Any:
-    """What a page opens with beside ``voice``: the sample recording where it is one that comes with Timbre, so that Convert can be clicked
-    at once. Whoever has voices of their own is left to bring a recording.
+def first_look(home: Home, voice: str | None) -> list[Any]:
+    """What a page opens with beside ``voice``, where it is one that comes with Timbre: the sample recording, and the settings that suit
+    both (``SUITED``), so that Convert can be clicked at once. Whoever has voices of their own is left to bring a recording.
     """
-    return str(SAMPLES / "source.flac") if voice and VoiceLibrary(home).find(voice).bundled else gr.skip()
+    entry = VoiceLibrary(home).find(voice) if voice else None
+    if not entry or not entry.bundled:
+        return [gr.skip() for _ in ("recording", *SUITED)]
+    settings = entry.sample_settings()
+    return [str(SAMPLES / "source.flac"), *(settings.get(name, gr.skip()) for name in SUITED)]
 
 
 def _of_voice(home: Home, voice: str | None, speaker: str) -> list[Any]:

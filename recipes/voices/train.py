@@ -4,6 +4,7 @@ WORK/voices holds what they learn from (``recipes.voices.speech``). Called again
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -30,8 +31,15 @@ SOURCE = ASSETS / "samples" / "source.flac"  # 86 Hz
 
 @dataclass(frozen=True)
 class Voice:
+    """And how the source clip becomes it."""
+
     name: str
-    pitch_shift: int  # semitones from the source clip to its median
+    pitch_shift: float  # semitones from the clip's median to the voice's
+    index_rate: float = 0.0  # an index of three minutes costs words and brings no likeness: docs/starter.md
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return {"pitch_shift": self.pitch_shift, "index_rate": self.index_rate}
 
 
 VOICES = (Voice("lark", 14), Voice("owl", -4))
@@ -59,15 +67,19 @@ def command(name: str, data: Path, minutes: float, device: str) -> list[str]:
 
 
 def publish(voice: Voice, run: TrainingRun, folder: Path) -> list[Path]:
-    """The newest voice of ``run``, a small index of it, and what it makes of the source clip. The card is written by hand."""
+    """The newest voice of ``run``, a small index of it, and what it makes of the source clip, with which settings.
+
+    The card is written by hand.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    weights, index, sample = folder / f"{voice.name}.pth", folder / f"{voice.name}.index", folder / "sample.flac"
+    weights, index, suited, sample = (folder / name for name in (*(voice.name + end for end in (".pth", ".index", ".json")), "sample.flac"))
     shutil.copy(run.voices()[-1], weights)
     build.build([every_nth([run.features / f"{clip.name}.npy" for clip in ClipList.read(run.filelist).clips], MOST_VECTORS)], index)
-    settings = ConversionSettings(pitch_shift=voice.pitch_shift, output_format="flac")
+    settings = ConversionSettings(**voice.settings, output_format="flac")
     for _ in Converter(Home(folder.parent)).convert(SOURCE, sample, weights, settings):
         pass
-    return [weights, index, sample]
+    suited.write_text(json.dumps(voice.settings) + "\n", encoding="utf-8")
+    return [weights, index, suited, sample]
 
 
 def every_nth(paths: list[Path], most: int) -> np.ndarray:

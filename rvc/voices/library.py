@@ -5,6 +5,7 @@ No file is opened to list them, and no torch is needed.
 
 import difflib
 import functools
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -42,6 +43,19 @@ class VoiceEntry:
     def sample(self) -> Path | None:
         """A recording of it, beside the card."""
         return _there(self.path.with_name("sample.flac")) if self.bundled else None
+
+    def sample_settings(self) -> dict[str, float]:
+        """The conversion settings, by name, that made the sample of the clip in ``assets/samples``; the rest are as usual.
+
+        ``FormatError`` for a damaged file.
+        """
+        path = self.path.with_suffix(".json")
+        if not self.bundled or not path.is_file():
+            return {}
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise FormatError(f"{path} is damaged: {error}.", fix=restored_by(path)) from error
 
 
 class VoiceLibrary:

@@ -3,6 +3,7 @@
 import gradio as gr
 import pytest
 
+from rvc.errors import FormatError
 from rvc.paths import Home
 from rvc.settings import flat
 from rvc.train.settings import TrainingSettings
@@ -32,10 +33,10 @@ def opened(home) -> tuple[dict, str]:
     return {name: one["value"] for name, one in shown.items() if "value" in one and one["value"] is not None}, updates[len(asked.all) - 1]
 
 
-def first(home) -> tuple[str | None, object]:
-    """The voice and the recording that are there before anything was chosen."""
+def first(home) -> tuple[str | None, list]:
+    """The voice that is there before anything was chosen, and beside it the recording, the pitch shift and the index rate."""
     voice = inference._chosen(None, inference.voice_choices(home))
-    return voice, inference.first_recording(home, voice)
+    return voice, inference.first_look(home, voice)
 
 
 # -- the Inference tab -----------------------------------------------------------------------------------------------------------
@@ -43,18 +44,21 @@ def first(home) -> tuple[str | None, object]:
 
 def test_the_first_thing_to_do_is_to_convert(home):
     put_voice(home, "owl")
-    put_voice(home, "lark")
+    settings = put_voice(home, "lark").with_suffix(".json")
     assert inference.voice_choices(home) == [("lark · comes with Timbre", "starter/lark"), ("owl · comes with Timbre", "starter/owl")]
-    assert first(home) == ("starter/lark", str(SAMPLES / "source.flac"))
+    assert first(home) == ("starter/lark", [str(SAMPLES / "source.flac"), gr.skip(), gr.skip()])
+    settings.write_text('{"pitch_shift": 14, "index_rate": 0.3}', encoding="utf-8")
+    assert first(home)[1][1:] == [14, 0.3]
+    settings.write_text("{", encoding="utf-8")
+    with pytest.raises(FormatError, match="lark.json is damaged"):
+        first(home)
 
 
 def test_who_has_a_voice_of_their_own_is_shown_it_and_no_clip(home):
     put_voice(home, "lark")
     (home.logs / "zoe").mkdir()
     (home.logs / "zoe" / "zoe.pth").write_bytes(b"x")
-    voice, recording = first(home)
-    assert voice == "zoe/zoe"
-    assert recording == gr.skip()
+    assert first(home) == ("zoe/zoe", [gr.skip()] * 3)
 
 
 def test_a_card_is_shown_of_what_has_one(home):
