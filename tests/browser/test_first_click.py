@@ -30,6 +30,7 @@ def test_convert_is_the_first_click(page, fresh, tmp_path):
     watch, source = Watch(page), SAMPLES / "source.flac"
     opened(page, fresh.url)
     expect(page.locator("#infer-voice input")).to_have_value("lark · comes with Timbre")
+    expect(page.locator("#infer-recording")).to_contain_text("0:07")  # the clip is drawn, so it is there to be converted
     page.locator("#infer-convert").click()
     expect(page.locator("#infer-status .tm-run")).to_have_attribute("data-status", "finished", timeout=CONVERTING_MS)
     heard = tmp_path / "heard.wav"
